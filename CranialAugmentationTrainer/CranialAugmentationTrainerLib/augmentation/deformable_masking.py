@@ -1,0 +1,162 @@
+"""Patches of random number, size and place cut out of the vault (M24), so that healthy skulls teach.
+
+A cut is the union of ellipsoids and boxes that follow the vault, each put through a random elastic
+deformation. It is kept as a signed distance that can be asked at any place, so the coarse and the
+fine grid of one case, and any spacing, see the same cut. Shapes and sizes: REFERENCE "a useful shape
+for mask patches", with larger cuts than it names, since clinical ones reach 150 cm2 (ours).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
+
+
+@dataclass(frozen=True)
+class MaskingRange:
+    """What cuts may look like; lengths in millimetres.
+
+    Attributes:
+        radius: mean and standard deviation of a primary patch's radius.
+        small, large: shares of primaries drawn from 6..18 mm and from 38..68 mm instead.
+        satellite_radius: mean and standard deviation of the patches on its border.
+        satellites: the largest number of them.
+        boxes: share of patches that are boxes.
+        second: probability of a second cut somewhere else (of a third: its square).
+        elastic: range of the standard deviation of the elastic deformation.
+        depth: how far below the outer table a cut reaches.
+        lowest: sine of the lowest elevation, seen from the vault's centre, of a cut's middle.
+        floor: range of the height, from the vault's centre, below which nothing is cut: the face stays.
+        softness: range of the width of the cut's border; sharp and smooth rims.
+    """
+
+    radius: tuple[float, float] = (28.0, 8.0)
+    small: float = 0.12
+    large: float = 0.28
+    satellite_radius: tuple[float, float] = (16.0, 4.0)
+    satellites: int = 7
+    boxes: float = 0.35
+    second: float = 0.2
+    elastic: tuple[float, float] = (0.5, 4.0)
+    depth: float = 32.0
+    lowest: float = -0.15
+    floor: tuple[float, float] = (-55.0, -30.0)
+    softness: tuple[float, float] = (0.5, 3.0)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One solid: ``axes`` (3, 3) rows are its unit axes, ``half`` (3,) its half lengths."""
+
+    centre: torch.Tensor
+    axes: torch.Tensor
+    half: torch.Tensor
+    box: bool
+
+    def distance(self, places: torch.Tensor) -> torch.Tensor:
+        """Approximate signed distance (...,) of ``places`` (..., 3), negative inside."""
+        local = (places - self.centre) @ self.axes.T
+        if not self.box:
+            scaled = torch.linalg.vector_norm(local / self.half, dim=-1)
+            return (scaled - 1.0) * self.half[:2].min()
+        corner = 0.25 * float(self.half.min())
+        outside = local.abs() - (self.half - corner)
+        beyond = torch.linalg.vector_norm(outside.clamp_min(0.0), dim=-1)
+        return beyond + outside.amax(-1).clamp_max(0.0) - corner
+
+
+@dataclass(frozen=True)
+class DeformableCut:
+    """A drawn cut: patches, the elastic deformation that they go through, its floor and rim's width."""
+
+    frame: HeadFrame
+    patches: tuple[Patch, ...]
+    elastic: torch.Tensor
+    floor: float
+    softness: float
+
+    def share(self, places: torch.Tensor, spacing: float) -> torch.Tensor:
+        """Share (K, J, I), 0 to 1, of the bone at ``places`` (K, J, I, 3) that the cut takes away."""
+        bent = places + self.frame.sample(self.elastic, places).movedim(0, -1)
+        distance = torch.full(places.shape[:-1], torch.inf)
+        for patch in self.patches:
+            distance = torch.minimum(distance, patch.distance(bent))
+        distance = torch.maximum(distance, self.floor - bent[..., 2])
+        return (0.5 - distance / max(self.softness, spacing)).clamp(0.0, 1.0)
+
+
+def draw_cut(
+    extent: MaskingRange, complete: torch.Tensor, frame: HeadFrame, generator: torch.Generator
+) -> DeformableCut:
+    """Draw a cut over the vault of ``complete`` (K, J, I), share of bone, which fills the frame's box."""
+
+    def chance() -> float:
+        return float(torch.rand(1, generator=generator))
+
+    cuts = 1 + (chance() < extent.second) + (chance() < extent.second**2)
+    patches: list[Patch] = []
+    for _ in range(cuts):
+        radius = _primary_radius(extent, generator, chance())
+        place = _place_on_vault(extent, complete, frame, generator)
+        patches.append(_patch(extent, place, radius, chance() < extent.boxes, generator))
+        for _ in range(int(chance() * (extent.satellites + 1))):
+            spread = patches[0].axes[:2].T @ _unit(torch.randn(2, generator=generator))
+            mean, deviation = extent.satellite_radius
+            satellite = max(5.0, mean + deviation * float(torch.randn(1, generator=generator)))
+            box = chance() < extent.boxes
+            patches.append(_patch(extent, place + 0.9 * radius * spread, min(satellite, radius), box, generator))
+
+    def uniform(ends: tuple[float, float]) -> float:
+        return ends[0] + (ends[1] - ends[0]) * chance()
+
+    knots = [round(edge / 16.0) for edge in frame.box.size[::-1]]
+    noise = uniform(extent.elastic) * torch.randn(1, 3, *knots, generator=generator)
+    elastic = functional.interpolate(noise, scale_factor=2, mode="trilinear", align_corners=False)[0]
+    return DeformableCut(frame, tuple(patches), elastic, uniform(extent.floor), uniform(extent.softness))
+
+
+def _primary_radius(extent: MaskingRange, generator: torch.Generator, kind: float) -> float:
+    if kind < extent.small:
+        return 6.0 + 12.0 * float(torch.rand(1, generator=generator))
+    if kind < extent.small + extent.large:
+        return 38.0 + 30.0 * float(torch.rand(1, generator=generator))
+    mean, deviation = extent.radius
+    return max(8.0, mean + deviation * float(torch.randn(1, generator=generator)))
+
+
+def _place_on_vault(
+    extent: MaskingRange, complete: torch.Tensor, frame: HeadFrame, generator: torch.Generator
+) -> torch.Tensor:
+    """A place on the outer table: the last bone on a random ray from the vault's centre upwards."""
+    distances = torch.arange(150.0, 20.0, -1.5)
+    for _ in range(20):
+        direction = _unit(torch.randn(3, generator=generator))
+        if direction[2] < extent.lowest:
+            direction = -direction
+        ray = distances[:, None] * direction
+        bone = frame.sample(complete[None], ray[None, None])[0, 0, 0] > 0.5
+        if bool(bone.any()):
+            return ray[int(bone.nonzero()[0, 0])]
+    return 80.0 * direction
+
+
+def _patch(
+    extent: MaskingRange, place: torch.Tensor, radius: float, box: bool, generator: torch.Generator
+) -> Patch:
+    """A solid on the vault at ``place``: wide along it, no deeper than the cut's depth."""
+    normal = _unit(place)
+    first = torch.linalg.cross(normal, _unit(torch.randn(3, generator=generator)))
+    axes = torch.stack((_unit(first), _unit(torch.linalg.cross(normal, first)), normal))
+    widths = radius * (0.75 + 0.6 * torch.rand(2, generator=generator))
+    # The vault falls away from its tangent plane; the solid sinks in by half of that fall.
+    fall = 85.0 - (85.0**2 - min(radius, 70.0) ** 2) ** 0.5
+    half = torch.cat((widths, torch.tensor([min(radius, extent.depth) + 0.5 * fall])))
+    return Patch(place - 0.5 * fall * normal, axes, half, box)
+
+
+def _unit(vector: torch.Tensor) -> torch.Tensor:
+    return vector / torch.linalg.vector_norm(vector).clamp_min(1e-6)

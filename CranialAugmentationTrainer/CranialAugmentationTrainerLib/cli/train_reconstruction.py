@@ -1,0 +1,34 @@
+"""``cranial train-reconstruction``: train one network of a reconstruction model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from CranialReconstructionLib.cli.command import Command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``cranial train-reconstruction``."""
+    parser.add_argument("configuration", type=Path, metavar="CONFIG", help="TOML file, as in Resources/Training")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FOLDER", help="skulls in SkullFix's or SkullBreak's layout"
+    )
+    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", dest="run_folder", help="run folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that is in the folder")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where resampled skulls are kept")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train to the last step; progress goes to the run's ``events.jsonl`` and to standard error."""
+    from CranialAugmentationTrainerLib.training.configuration import read_settings
+    from CranialAugmentationTrainerLib.training.loop import train
+    from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+
+    run_folder = RunFolder(options.run_folder)
+    train(read_settings(options.configuration), options.data, run_folder, options.resume, options.cache)
+    print(f"Trained. The run is in {options.run_folder}.")
+    return 0
+
+
+COMMAND = Command("Train a network that finds missing bone.", add_arguments, run)

@@ -1,0 +1,78 @@
+"""Every skull of a data set on the canonical head grid, ready in memory.
+
+Reading a full-resolution skull takes a second and training looks at each of them hundreds of
+times, so each is resampled once, as shares of bone (0 to 255), and kept in one file per case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.files import read_volume
+from CranialReconstructionLib.imaging.head_grid import HeadBox, place_head
+from CranialReconstructionLib.imaging.resampling import occupancy
+from CranialReconstructionLib.imaging.volume import Volume
+
+
+@dataclass(frozen=True)
+class CachedHead:
+    """One head on the canonical grid.
+
+    Attributes:
+        name: the case.
+        complete: share of bone of the whole skull, uint8 0..255, (K, J, I) along (S, A, R).
+        implant: the same of the missing bone alone.
+    """
+
+    name: str
+    complete: torch.Tensor
+    implant: torch.Tensor
+
+
+def cache_heads(
+    cases: Sequence[PairedSkull],
+    folder: Path,
+    box: HeadBox,
+    spacing: float,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> list[CachedHead]:
+    """Heads of ``cases`` in ``box`` at ``spacing`` millimetres, from ``folder`` where they lie already.
+
+    The grid is placed from the defective skull, as it is when a patient comes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    heads = []
+    for done, case in enumerate(cases):
+        report(done, len(cases))
+        path = folder / f"{case.name.replace('/', '_')}-{spacing:g}mm.npy"
+        if not path.is_file():
+            stack = _resample_case(case, box, spacing)
+            beside = path.with_suffix(".part")
+            with beside.open("wb") as file:
+                np.save(file, stack)
+            beside.replace(path)
+        stack = np.load(path)
+        heads.append(CachedHead(case.name, torch.from_numpy(stack[0]), torch.from_numpy(stack[1])))
+    report(len(cases), len(cases))
+    return heads
+
+
+def _resample_case(case: PairedSkull, box: HeadBox, spacing: float) -> np.ndarray:
+    defective, implant = read_volume(case.defective), read_volume(case.implant)
+    if not defective.grid.same_as(implant.grid):
+        raise UserError(
+            "the implant lies on another grid than its skull",
+            where=str(case.implant),
+            remedy="Resample the implant onto the grid of the defective skull.",
+        )
+    grid = box.grid(place_head(defective).centre, spacing)
+    complete = Volume((defective.voxels > 0) | (implant.voxels > 0), defective.ijk_to_ras, case.name)
+    shares = [occupancy(volume, grid).voxels for volume in (complete, implant)]
+    return np.stack([np.round(255.0 * share).astype(np.uint8) for share in shares])

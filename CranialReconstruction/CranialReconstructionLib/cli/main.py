@@ -1,0 +1,51 @@
+"""``cranial``: one command line for both modules."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.metadata import entry_points
+
+from CranialReconstructionLib import __version__
+from CranialReconstructionLib.cli.command import Command
+from CranialReconstructionLib.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 for success, 2 for what the user can mend, 130 for Ctrl-C."""
+    words = sys.argv[1:] if arguments is None else arguments
+    commands = {point.name: point for point in entry_points(group="cranial.commands")}
+    parser = argparse.ArgumentParser(
+        prog="cranial",
+        description="Missing skull bone from a CT or a skull mask. Research use only.",
+    )
+    parser.add_argument("--version", action="version", version=f"cranial {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if word in commands), None)
+    for name, point in sorted(commands.items()):
+        # Only the chosen command is filled in: torch and monai take seconds to import.
+        command: Command = point.load()
+        subparser = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        if name == chosen:
+            command.add_arguments(subparser)
+            subparser.set_defaults(run=command.run)
+    options = parser.parse_args(words)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"cranial: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("cranial: interrupted; nothing half-written was left behind.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Volumes from files and to files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.dicom import read_dicom_series
+from CranialReconstructionLib.imaging.file_checks import (
+    bad_spacing,
+    check_content,
+    check_dimensions,
+    checked,
+    complex_values,
+    several_values,
+)
+from CranialReconstructionLib.imaging.metaimage import check_metaimage
+from CranialReconstructionLib.imaging.nifti import read_nifti, write_nifti
+from CranialReconstructionLib.imaging.volume import Volume
+
+READABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+WRITABLE = (".nrrd", ".nii", ".nii.gz")
+
+# Level 2 takes the time of level 1 on masks and gives half the file.
+_COMPRESSION_LEVEL = 2
+_CHUNK = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+def read_volume(path: Path) -> Volume:
+    """The volume in a file, or in a folder of DICOM slices.
+
+    Reads NRRD (attached ``.nrrd`` or detached ``.nhdr``), NIfTI (``.nii``, ``.nii.gz``), MetaImage
+    (``.mha``, ``.mhd``) and a folder with a CT series. Integers stay integers, 64-bit values that fit
+    are held in 32 bits. A fourth dimension of one point is dropped. What a DICOM folder needs said
+    (tilt, gaps, thickness, series left out) goes to the log as warnings.
+
+    Args:
+        path: the file or the folder.
+
+    Returns:
+        Voxels (K, J, I) with their affine to RAS millimetres, named after ``path``.
+
+    Raises:
+        UserError: missing, empty, damaged or foreign file; 2-D, 4-D or several values a voxel; values
+            that are not numbers; a spacing or an extent that no head has (``file_checks``).
+    """
+    path = Path(path)
+    if path.is_dir():
+        series = read_dicom_series(path)
+        for warning in series.warnings:
+            _log.warning("%s: %s", path, warning)
+        return checked(series.volume)
+    check_content(path)
+    try:
+        suffix = _suffix(path, READABLE)
+        if suffix in (".nii", ".nii.gz"):
+            volume = read_nifti(path, compressed=suffix == ".nii.gz")
+        elif suffix in (".nrrd", ".nhdr"):
+            _check_nrrd_header(path)
+            volume = _read_itk(path, "NrrdImageIO")
+        else:
+            check_metaimage(path)
+            volume = _read_itk(path, "MetaImageIO")
+    except OSError as error:
+        raise UserError(
+            f"it cannot be read ({error.strerror or error})",
+            where=str(path),
+            remedy="Check the file and the rights on it.",
+        ) from error
+    return checked(volume)
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write ``volume`` to ``.nrrd``, ``.nii`` or ``.nii.gz``, compressed where the format can be.
+
+    The file is written beside ``path`` under another name and renamed when it is whole, so that an
+    interrupted run leaves either the former file or none. Folders on the way are made. A sheared grid
+    goes to NIfTI only.
+
+    Raises:
+        UserError: another format, no space, no right to write, or a grid that the format cannot hold.
+    """
+    path = Path(path)
+    suffix = _suffix(path, WRITABLE)
+    write: Callable[[Volume, Path], None] = _write_nrrd if suffix == ".nrrd" else write_nifti
+    part = path.with_name(f".{path.name.removesuffix(suffix)}-{os.getpid()}.part{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        write(volume, part)
+        part.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"it cannot be written ({error.strerror or error})",
+            where=str(path),
+            remedy="Free some space or choose another output folder.",
+        ) from error
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    if part.parent.is_dir():
+        part.unlink(missing_ok=True)
+
+
+def _suffix(path: Path, known: tuple[str, ...]) -> str:
+    name = path.name.lower()
+    # The longest first: .nii.gz.
+    for suffix in sorted(known, key=len, reverse=True):
+        if name.endswith(suffix):
+            return path.name[-len(suffix) :].lower()
+    raise UserError(
+        "the file format is not known by its name",
+        where=str(path),
+        remedy=f"Use one of {', '.join(known)}" + (", or a DICOM folder." if known is READABLE else "."),
+    )
+
+
+def _check_nrrd_header(path: Path) -> None:
+    """Refuse a spacing that is no length: ITK would take 1 mm for it without a word."""
+    with path.open("rb") as file:
+        if file.read(4) != b"NRRD":
+            raise UserError(
+                "it is not an NRRD file", where=str(path), remedy="Check the file, or export it again."
+            )
+        fields: dict[str, str] = {}
+        while (line := file.readline(_CHUNK).decode("latin-1").strip()) != "":
+            name, _, value = line.partition(": ")
+            fields[name] = value
+    if "spacings" in fields:
+        stated = fields["spacings"].split()[:3]
+        if any(not float(word) > 0.0 for word in stated if is_number(word)):
+            raise bad_spacing(path, " x ".join(stated))
+    elif "space directions" not in fields:
+        _log.warning("%s: the file states no voxel spacing; 1 mm was taken", path)
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _quiet_itk() -> Iterator[None]:
+    """ITK's warnings are about headers, in its own terms; its errors come as exceptions all the same."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _read_itk(path: Path, reader: str) -> Volume:
+    try:
+        with _quiet_itk():
+            image = sitk.ReadImage(str(path), imageIO=reader)
+    except RuntimeError as error:
+        raise _translated(error, path) from error
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise several_values(path, image.GetNumberOfComponentsPerPixel())
+    if "complex" in image.GetPixelIDTypeAsString():
+        raise complex_values(path)
+    check_dimensions(image.GetSize(), path)
+    while image.GetDimension() > 3:
+        image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
+    return Volume.from_itk(image, str(path))
+
+
+def _translated(error: RuntimeError, path: Path) -> UserError:
+    """The part of an ITK message that helps, without its source lines and addresses."""
+    text = str(error).strip()
+    reason = text.splitlines()[-1].rpartition("] ")[2].strip()
+    if "spacing is not supported" in text or "space" in reason or "spacing" in reason:
+        return bad_spacing(path, "zero or not a number")
+    if "couldn't open" in reason:
+        return UserError(
+            "its data file is missing",
+            where=str(path),
+            remedy="Keep the header and the data file together in one folder.",
+        )
+    if "expected" in reason or "data read error" in reason:
+        return UserError(
+            f"the file is cut short or damaged ({reason})", where=str(path), remedy="Copy or export it again."
+        )
+    if "allocate" in reason:
+        return UserError(
+            "its header asks for more memory than there is",
+            where=str(path),
+            remedy="Check the header, or use a machine with more memory.",
+        )
+    return UserError(f"it cannot be read ({reason})", where=str(path), remedy="Copy or export it again.")
+
+
+def _write_nrrd(volume: Volume, part: Path) -> None:
+    image = volume.to_itk()
+    part.touch()
+    try:
+        with _quiet_itk():
+            sitk.WriteImage(image, str(part), useCompression=True, compressionLevel=_COMPRESSION_LEVEL)
+    except RuntimeError as error:
+        # ITK does not say why; the system does when it is asked for the same again.
+        with part.open("ab") as file:
+            file.write(bytes(_CHUNK))
+            file.flush()
+            os.fsync(file.fileno())
+        raise OSError(str(error).strip().splitlines()[-1]) from error

@@ -1,0 +1,201 @@
+"""From a skull mask to its missing bone: a pass over the whole head, then one where the defect is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, place_head
+from CranialReconstructionLib.imaging.resampling import occupancy
+from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.reconstruction.coverage import case_statistics, coverage_warnings
+from CranialReconstructionLib.reconstruction.devices import (
+    autocast,
+    available_memory,
+    estimate_memory,
+    largest_window,
+)
+from CranialReconstructionLib.reconstruction.model_package import ModelPackage
+from CranialReconstructionLib.reconstruction.networks import minimum_multiple
+from CranialReconstructionLib.reconstruction.passes import (
+    COARSENING,
+    FINE_CHANNELS,
+    coarse_input,
+    coarsened,
+    fine_input,
+)
+from CranialReconstructionLib.reconstruction.postprocessing import PostProcessing, cut_defect
+from CranialReconstructionLib.reconstruction.windows import Corner, blend, window_corners
+
+# Share of the free memory that a plan may take; the rest is for whatever else comes.
+MEMORY_SHARE = 0.8
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The missing bone of one skull.
+
+    Attributes:
+        defect: uint8 0 or 1 on the skull's own grid.
+        confidence: float32, probability of missing bone, 0 to 1, on the same grid.
+        warnings: sentences for the user.
+        statistics: of the case, as ``case_statistics`` names them.
+        plan: window of the fine pass in voxels (K, J, I) and number of windows, for the report.
+        seconds: time of each stage.
+    """
+
+    defect: Volume
+    confidence: Volume
+    warnings: tuple[str, ...]
+    statistics: dict[str, float]
+    plan: dict[str, object]
+    seconds: dict[str, float]
+
+
+class Predictor:
+    """A model package on a device, ready for one skull after another.
+
+    Args:
+        package: verified, as ``load_package`` gives it.
+        device: as ``choose_device`` gives it.
+        memory: bytes that a plan may take; four fifths of what is free without it.
+    """
+
+    def __init__(self, package: ModelPackage, device: torch.device, memory: int | None = None) -> None:
+        self.package = package
+        self.device = device
+        self.memory = memory
+        self.constants = PostProcessing.from_manifest(
+            package.manifest.post_processing, str(package.folder / "manifest.json")
+        )
+        name = package.manifest.head_grid.name
+        if name not in HEAD_BOXES:
+            raise UserError(
+                f"the head grid {name!r} is unknown",
+                where=str(package.folder / "manifest.json"),
+                remedy=f"This version knows {', '.join(HEAD_BOXES)}; update the extension.",
+            )
+        self.box = HEAD_BOXES[name]
+        self.fine_spacing = package.manifest.networks["coarse"].spacing_mm / COARSENING
+        self.networks = {pass_: network.to(device) for pass_, network in package.networks.items()}
+
+    def reconstruct(self, skull: Volume, report: Report = lambda stage: None) -> Reconstruction:
+        """The missing bone of ``skull`` (mask, bone above zero, any grid).
+
+        Args:
+            report: is told the name of each stage as it begins.
+
+        Raises:
+            UserError: the mask is empty, or no plan fits the memory.
+        """
+        clock = _StageClock(report)
+        clock.stage("place head")
+        placement = place_head(skull)
+        clock.stage("head grid")
+        present = occupancy(skull, self.box.grid(placement.centre, self.fine_spacing))
+        clock.stage("coarse pass")
+        shares = torch.from_numpy(present.voxels)[None, None]
+        coarse = self._coarse(shares)
+        clock.stage("fine pass")
+        probability, plan = self._fine(shares, coarse)
+        clock.stage("post-processing")
+        missing = present.with_voxels(probability.numpy())
+        defect, confidence = cut_defect(skull, present, missing, self.constants)
+        clock.stage("checks")
+        statistics = case_statistics(placement, present, missing.voxels)
+        found = bool(defect.voxels.any())
+        warnings = coverage_warnings(
+            {k: v for k, v in statistics.items() if found or k not in ("defect_ml", "doubt")},
+            self.package.manifest.coverage,
+        )
+        clock.stop()
+        return Reconstruction(defect, confidence, warnings, statistics, plan, clock.seconds)
+
+    def _coarse(self, shares: torch.Tensor) -> torch.Tensor:
+        """Probability of missing bone on the fine grid's places (1, 1, K, J, I), from the whole head."""
+        skull = coarsened(shares)
+        network = self.networks["coarse"]
+        seen = coarse_input(skull)
+        needed = estimate_memory(network, tuple(seen.shape), self.device)
+        if needed > self._budget():
+            raise UserError(
+                f"the pass over the head needs {needed / 1e9:.1f} GB and {self._budget() / 1e9:.1f} GB are free",
+                where=f"memory of device {self.device.type}",
+                remedy="Close other programs, or use another device with --device.",
+            )
+        # The mean over the head and its mirror image is steadier than either.
+        both = [self._run(network, seen), self._run(network, coarse_input(skull.flip(-1))).flip(-1)]
+        return (both[0] + both[1]) / 2.0
+
+    def _fine(self, shares: torch.Tensor, coarse: torch.Tensor) -> tuple[torch.Tensor, dict[str, object]]:
+        """Probability of missing bone (K, J, I) on the fine grid, and the plan that gave it."""
+        there = torch.nn.functional.interpolate(
+            coarse, scale_factor=COARSENING, mode="trilinear", align_corners=False
+        )
+        if "fine" not in self.networks:
+            return there[0, 0], {"windows": 0}
+        region = self._region(there[0, 0])
+        shape: Corner = tuple(there.shape[2:])  # type: ignore[assignment]
+        if region is None:
+            return torch.zeros(shape), {"windows": 0}
+        entry = self.package.manifest.networks["fine"]
+        window = largest_window(
+            self.networks["fine"],
+            entry.window_voxels,
+            minimum_multiple(entry.architecture, entry.arguments),
+            self._budget(),
+            self.device,
+            channels=len(FINE_CHANNELS),
+        )
+        corners = list(window_corners(*region, window, shape))
+
+        def look(corner: Corner) -> torch.Tensor:
+            here = (..., *(slice(a, a + edge) for a, edge in zip(corner, window, strict=True)))
+            return self._run(self.networks["fine"], fine_input(shares[here], there[here]))[0, 0]
+
+        blended = blend(look, sorted(set(corners)), window, shape)
+        return blended, {"window": list(window), "windows": len(set(corners))}
+
+    def _region(self, probability: torch.Tensor) -> tuple[Corner, Corner] | None:
+        """The voxels, from and up to, around which bone may be missing."""
+        places = np.argwhere(probability.numpy() > self.constants.candidate_probability)
+        if len(places) == 0:
+            return None
+        margin = round(self.constants.window_margin_mm / self.fine_spacing)
+        low = np.maximum(places.min(0) - margin, 0)
+        high = np.minimum(places.max(0) + 1 + margin, probability.shape)
+        return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+
+    def _run(self, network: torch.nn.Module, seen: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), autocast(self.device):
+            return torch.sigmoid(network(seen.to(self.device)).float()).cpu()
+
+    def _budget(self) -> int:
+        return int(MEMORY_SHARE * available_memory(self.device)) if self.memory is None else self.memory
+
+
+class _StageClock:
+    """Seconds of each stage, told to whoever waits."""
+
+    def __init__(self, report: Report) -> None:
+        self.seconds: dict[str, float] = {}
+        self._report = report
+        self._name = ""
+        self._since = 0.0
+
+    def stage(self, name: str) -> None:
+        self.stop()
+        self._report(name)
+        self._name, self._since = name, time.perf_counter()
+
+    def stop(self) -> None:
+        if self._name:
+            self.seconds[self._name] = round(time.perf_counter() - self._since, 3)
+            self._name = ""
