@@ -46,9 +46,11 @@ class CranialAugmentationTrainerWidget(ScriptedLoadableModuleWidget):
             _(
                 "In this version training runs on the command line, in a terminal:\n\n"
                 "cranial train-reconstruction CONFIG --data FOLDER --run FOLDER\n"
-                "    train a model package; all that happens is written into the run's folder\n"
+                "    train a network; all that happens is written into the run's folder\n"
                 "cranial train-reconstruction CONFIG --data FOLDER --run FOLDER --resume\n"
                 "    go on where a run was stopped\n"
+                "cranial package-model --coarse RUN --fine RUN --data FOLDER --card FILE -o FOLDER\n"
+                "    make a model package of the runs\n"
                 "cranial models add FOLDER\n"
                 "    make a trained package known to Cranial Reconstruction"
             )

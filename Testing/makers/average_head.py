@@ -154,13 +154,10 @@ def smooth_noise(shape: tuple[int, ...], sigma: float, generator: np.random.Gene
     step = max(1, int(sigma / 3.0))
     coarse = [-(-n // step) + 1 for n in shape]
     noise = ndimage.gaussian_filter(generator.standard_normal(coarse).astype(np.float32), sigma / step)
-    noise /= noise.std()
-    if step == 1:
-        return noise[tuple(slice(n) for n in shape)]
-    fine = torch.from_numpy(noise)[None, None]
+    smooth = torch.from_numpy(noise / noise.std())[None, None]
     size = [step * (n - 1) + 1 for n in coarse]
-    fine = functional.interpolate(fine, size=size, mode="trilinear", align_corners=True)
-    result: Field = fine[0, 0].numpy()[tuple(slice(n) for n in shape)].copy()
+    smooth = functional.interpolate(smooth, size=size, mode="trilinear", align_corners=True)
+    result: Field = smooth[0, 0].numpy()[tuple(slice(n) for n in shape)].copy()
     return result
 
 
@@ -170,7 +167,8 @@ def _depth(mask: Mask, spacing: float) -> Field:
     # The surface runs between the last voxel inside and the first outside.
     inside -= np.sign(inside) * spacing / 2.0
     depth: Field = np.clip(inside, -DEPTH_LIMIT, DEPTH_LIMIT).astype(np.float32)
-    return ndimage.gaussian_filter(depth, 0.5)
+    smooth: Field = ndimage.gaussian_filter(depth, 0.5)
+    return smooth
 
 
 def _pooled(share: Field) -> torch.Tensor:

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib import __version__
 from CranialReconstructionLib.cli.command import Command
 from CranialReconstructionLib.cli.progress import StageLine
 from CranialReconstructionLib.cli.result_folder import result_folder
-from CranialReconstructionLib.imaging.volume import Volume
+
+if TYPE_CHECKING:
+    from CranialReconstructionLib.imaging.volume import Volume
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -137,6 +137,8 @@ def _network(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Re
 
 
 def _mirror(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Result:
+    import numpy as np
+
     from CranialReconstructionLib.reconstruction.mirror import mirror_defect
 
     outcome = mirror_defect(skull, stage)
@@ -147,6 +149,8 @@ def _mirror(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Res
 
 
 def _write(folder: Path, skull: Volume, result: Result, caption: str) -> None:
+    import numpy as np
+
     from CranialReconstructionLib.imaging.files import write_volume
     from CranialReconstructionLib.imaging.picture import draw_case
 

@@ -27,6 +27,8 @@ Spacing = tuple[float, float, float]
 SURFACE_TOLERANCE_MM = 1.0
 
 _PERCENTILE = 95.0
+# A distance of exactly the tolerance must not fall out by rounding.
+_ROUNDING_MM = 1e-9
 _ALL_INSIDE = 255
 _CUBE_CORNERS = tuple(product((0, 1), repeat=3))
 
@@ -102,8 +104,9 @@ def surface_dice(
     """
     points, areas = _surface_elements(prediction, spacing)
     others, other_areas = _surface_elements(truth, spacing)
-    near = areas[_nearest(points, others) <= tolerance].sum()
-    near += other_areas[_nearest(others, points) <= tolerance].sum()
+    limit = tolerance + _ROUNDING_MM
+    near = areas[_nearest(points, others) <= limit].sum()
+    near += other_areas[_nearest(others, points) <= limit].sum()
     return float(near / (areas.sum() + other_areas.sum()))
 
 

@@ -53,10 +53,12 @@ def remarks(cohort: Cohort, matching: Matching) -> list[str]:
         lines.append(f"Failed: {name}, the {empty} is empty; overlaps count as 0, distances are left out.")
     if all(case.skull is None for case in matching.cases):
         lines.append("bDSC is left out: it needs the defective skull (--skull).")
-    else:
-        lines += [f"No skull for {name}: no bDSC." for name in matching.without_skull]
-    lines += [f"No prediction for {name}: not counted." for name in matching.without_prediction]
-    lines += [f"No truth for {name}: not counted." for name in matching.without_truth]
+    elif matching.without_skull:
+        lines.append(f"No skull, so no bDSC: {', '.join(matching.without_skull)}.")
+    if matching.without_prediction:
+        lines.append(f"No prediction, not counted: {', '.join(matching.without_prediction)}.")
+    if matching.without_truth:
+        lines.append(f"No truth, not counted: {', '.join(matching.without_truth)}.")
     return lines
 
 

@@ -22,8 +22,9 @@ LEAST_FRAGMENT_VOLUME = 1000.0
 # Islands of thin bone are kept from this volume, mm3, if most of them lies this close, mm, to the skull.
 LEAST_ISLAND_VOLUME = 10.0
 ISLAND_DISTANCE = 5.0
-# Bone lies under the skin: what lies mostly within this distance, mm, of the open air is no bone.
-SKIN_THICKNESS = 4.0
+# Bone lies under the skin: what has this share of it closer, mm, to the open air is no bone.
+SKIN_THICKNESS = 3.0
+EXPOSED_SHARE = 0.3
 # Longer than this, mm, and of less volume than this times its length squared: a tube or a wire.
 TUBE_LENGTH = 30.0
 TUBE_THICKNESS = 0.4
@@ -58,12 +59,11 @@ def keep_skull(bone: Mask, voxels: Array, blocks: VoxelBlocks, head: HeadMask, d
     loose = piece >= 0
     of_piece = piece[loose]
     place = tuple(axis[loose] for axis in where)
-    block = _blocks_of(place, blocks)
 
     skull_blocks = np.zeros(blocks.shape, dtype=np.bool_)
     skull_blocks[_blocks_of(tuple(axis[in_main] for axis in where), blocks)] = True
-    close = distance_to(skull_blocks, blocks.spacing)[block] <= ISLAND_DISTANCE
-    exposed = distance_to(head.open_air, blocks.spacing)[block] <= SKIN_THICKNESS
+    close = _millimetres_to(skull_blocks, place, blocks) <= ISLAND_DISTANCE
+    exposed = _millimetres_to(head.open_air, place, blocks) <= SKIN_THICKNESS
 
     size = volumes[pieces]
     count = np.bincount(of_piece, minlength=pieces.size)
@@ -72,7 +72,7 @@ def keep_skull(bone: Mask, voxels: Array, blocks: VoxelBlocks, head: HeadMask, d
     length = _lengths(place, of_piece, pieces.size, blocks)
     tube = (length > TUBE_LENGTH) & (size < TUBE_THICKNESS * length**2)
     near_skull = np.bincount(of_piece[close], minlength=pieces.size) > 0.5 * count
-    on_skin = np.bincount(of_piece[exposed], minlength=pieces.size) > 0.5 * count
+    on_skin = np.bincount(of_piece[exposed], minlength=pieces.size) > EXPOSED_SHARE * count
     kept = (peak >= dense_level) & ~tube & ~on_skin & ((size >= LEAST_FRAGMENT_VOLUME) | near_skull)
 
     skull = np.zeros_like(bone)
@@ -84,9 +84,15 @@ def _blocks_of(place: tuple[Indices, ...], blocks: VoxelBlocks) -> tuple[Indices
     return tuple(blocks.block_of(indices, axis) for axis, indices in enumerate(place))
 
 
-def _lengths(
-    place: tuple[Indices, ...], piece: Indices, pieces: int, blocks: VoxelBlocks
-) -> npt.NDArray[np.float64]:
+def _millimetres_to(mask: Mask, place: tuple[Indices, ...], blocks: VoxelBlocks) -> npt.NDArray[np.float32]:
+    """From each voxel to the surface of the nearest of the blocks in ``mask``, about."""
+    if not mask.any():
+        return np.full(place[0].shape, np.inf, dtype=np.float32)
+    to_centres = distance_to(mask, blocks.spacing)
+    return blocks.interpolated(to_centres, place) - np.float32(0.5 * min(blocks.spacing))
+
+
+def _lengths(place: tuple[Indices, ...], piece: Indices, pieces: int, blocks: VoxelBlocks) -> npt.NDArray[np.float64]:
     """The diagonal, millimetres, of the box around each piece."""
     squares = np.zeros(pieces)
     for indices, spacing, factor in zip(place, blocks.spacing, blocks.factors, strict=True):

@@ -25,9 +25,10 @@ _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 _FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _TAGS = [
     "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription",
-    "StudyDate", "PatientID", "PatientName", "Modality", "ImageType", "AcquisitionNumber", "ConvolutionKernel",
-    "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
-    "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "NumberOfFrames", *_FUNCTIONAL_GROUPS,
+    "StudyDate", "PatientID", "PatientName", "Modality", "ImageType", "AcquisitionNumber",
+    "ConvolutionKernel", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
+    "Rows", "Columns", "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "NumberOfFrames",
+    *_FUNCTIONAL_GROUPS,
 ]  # fmt: skip
 # What pydicom raises on a header that is damaged or filled with what the standard does not allow.
 _DAMAGED = (

@@ -18,19 +18,12 @@ def check_content(path: Path) -> None:
     """Refuse what is recognisably not there, empty, or something else than its name says."""
     if not path.exists():
         raise UserError("there is no such file", where=str(path), remedy="Check the spelling of the path.")
-    try:
-        with path.open("rb") as file:
-            start = file.read(132)
-    except OSError as error:
-        raise UserError(
-            f"it cannot be opened ({error.strerror})", where=str(path), remedy="Check the rights on the file."
-        ) from error
+    with path.open("rb") as file:
+        start = file.read(132)
     if not start:
         raise UserError("the file is empty", where=str(path), remedy="Copy or export it again.")
     if start[128:] == b"DICM":
-        raise UserError(
-            "it is a single DICOM file", where=str(path), remedy="Give the folder that holds the series."
-        )
+        raise UserError("it is a single DICOM file", where=str(path), remedy="Give the folder that holds the series.")
     if start.startswith(b"%PDF"):
         raise UserError("it is a PDF document", where=str(path), remedy="Give the image that belongs to it.")
 
@@ -45,7 +38,7 @@ def check_dimensions(size: tuple[int, ...], path: Path) -> None:
         )
     if any(n != 1 for n in size[3:]):
         raise UserError(
-            f"it has four dimensions ({' x '.join(str(n) for n in size)})",
+            f"it has {len(size)} dimensions ({' x '.join(str(n) for n in size)})",
             where=str(path),
             remedy="Export the one time point or segment that you want as a three-dimensional volume.",
         )
@@ -108,6 +101,4 @@ def several_values(path: Path, count: int) -> UserError:
 
 def complex_values(path: Path) -> UserError:
     """What to say of raw magnetic resonance data."""
-    return UserError(
-        "its values are complex numbers", where=str(path), remedy="Give a head CT or a skull mask."
-    )
+    return UserError("its values are complex numbers", where=str(path), remedy="Give a head CT or a skull mask.")

@@ -53,29 +53,14 @@ def read_volume(path: Path) -> Volume:
             that are not numbers; a spacing or an extent that no head has (``file_checks``).
     """
     path = Path(path)
-    if path.is_dir():
-        series = read_dicom_series(path)
-        for warning in series.warnings:
-            _log.warning("%s: %s", path, warning)
-        return checked(series.volume)
-    check_content(path)
     try:
-        suffix = _suffix(path, READABLE)
-        if suffix in (".nii", ".nii.gz"):
-            volume = read_nifti(path, compressed=suffix == ".nii.gz")
-        elif suffix in (".nrrd", ".nhdr"):
-            _check_nrrd_header(path)
-            volume = _read_itk(path, "NrrdImageIO")
-        else:
-            check_metaimage(path)
-            volume = _read_itk(path, "MetaImageIO")
+        return checked(_read_folder(path) if path.is_dir() else _read_file(path))
     except OSError as error:
         raise UserError(
             f"it cannot be read ({error.strerror or error})",
             where=str(path),
             remedy="Check the file and the rights on it.",
         ) from error
-    return checked(volume)
 
 
 def write_volume(volume: Volume, path: Path) -> None:
@@ -91,7 +76,7 @@ def write_volume(volume: Volume, path: Path) -> None:
     path = Path(path)
     suffix = _suffix(path, WRITABLE)
     write: Callable[[Volume, Path], None] = _write_nrrd if suffix == ".nrrd" else write_nifti
-    part = path.with_name(f".{path.name.removesuffix(suffix)}-{os.getpid()}.part{suffix}")
+    part = path.with_name(f".{path.name[: -len(suffix)]}-{os.getpid()}.part{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -113,12 +98,31 @@ def _remove(part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def _read_folder(path: Path) -> Volume:
+    series = read_dicom_series(path)
+    for warning in series.warnings:
+        _log.warning("%s: %s", path, warning)
+    return series.volume
+
+
+def _read_file(path: Path) -> Volume:
+    check_content(path)
+    suffix = _suffix(path, READABLE)
+    if suffix in (".nii", ".nii.gz"):
+        return read_nifti(path, compressed=suffix == ".nii.gz")
+    if suffix in (".nrrd", ".nhdr"):
+        _check_nrrd_header(path)
+        return _read_itk(path, "NrrdImageIO")
+    check_metaimage(path)
+    return _read_itk(path, "MetaImageIO")
+
+
 def _suffix(path: Path, known: tuple[str, ...]) -> str:
     name = path.name.lower()
     # The longest first: .nii.gz.
     for suffix in sorted(known, key=len, reverse=True):
         if name.endswith(suffix):
-            return path.name[-len(suffix) :].lower()
+            return suffix
     raise UserError(
         "the file format is not known by its name",
         where=str(path),
@@ -130,22 +134,20 @@ def _check_nrrd_header(path: Path) -> None:
     """Refuse a spacing that is no length: ITK would take 1 mm for it without a word."""
     with path.open("rb") as file:
         if file.read(4) != b"NRRD":
-            raise UserError(
-                "it is not an NRRD file", where=str(path), remedy="Check the file, or export it again."
-            )
+            raise UserError("it is not an NRRD file", where=str(path), remedy="Check the file, or export it again.")
         fields: dict[str, str] = {}
         while (line := file.readline(_CHUNK).decode("latin-1").strip()) != "":
             name, _, value = line.partition(": ")
             fields[name] = value
     if "spacings" in fields:
         stated = fields["spacings"].split()[:3]
-        if any(not float(word) > 0.0 for word in stated if is_number(word)):
+        if any(not float(word) > 0.0 for word in stated if _is_number(word)):
             raise bad_spacing(path, " x ".join(stated))
     elif "space directions" not in fields:
         _log.warning("%s: the file states no voxel spacing; 1 mm was taken", path)
 
 
-def is_number(word: str) -> bool:
+def _is_number(word: str) -> bool:
     try:
         float(word)
     except ValueError:
@@ -212,9 +214,20 @@ def _write_nrrd(volume: Volume, part: Path) -> None:
         with _quiet_itk():
             sitk.WriteImage(image, str(part), useCompression=True, compressionLevel=_COMPRESSION_LEVEL)
     except RuntimeError as error:
-        # ITK does not say why; the system does when it is asked for the same again.
-        with part.open("ab") as file:
-            file.write(bytes(_CHUNK))
-            file.flush()
-            os.fsync(file.fileno())
+        _raise_what_the_system_says(part)
         raise OSError(str(error).strip().splitlines()[-1]) from error
+    # ITK does not look whether the last kilobytes reached the disk. A gzip stream ends with its length.
+    with part.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+    if length != volume.voxels.nbytes % (1 << 32):
+        _raise_what_the_system_says(part)
+        raise OSError("the file came out cut short")
+
+
+def _raise_what_the_system_says(part: Path) -> None:
+    """ITK does not say why it could not write; the system does when it is asked for more of the same."""
+    with part.open("ab") as file:
+        file.write(bytes(_CHUNK))
+        file.flush()
+        os.fsync(file.fileno())

@@ -42,9 +42,7 @@ def looks_like_ct(volume: Volume) -> bool:
     They are if they reach from air to bone in Hounsfield units, if there are more than ``MOST_LABELS``
     different ones, or if they are fractions.
     """
-    if volume.voxels.min() < AIR_BELOW and volume.voxels.max() > BONE_ABOVE:
-        return True
-    return _are_grey(_distinct(volume.voxels))
+    return _are_grey(volume.voxels.min(), volume.voxels.max(), _distinct(volume.voxels))
 
 
 def as_skull_mask(volume: Volume) -> Volume:
@@ -55,20 +53,20 @@ def as_skull_mask(volume: Volume) -> Volume:
     Raises:
         UserError: empty, without background, grey values, or not the shape of a skull, with the measure.
     """
-    distinct = _distinct(volume.voxels)
-    if looks_like_ct(volume):
+    low, high, distinct = volume.voxels.min(), volume.voxels.max(), _distinct(volume.voxels)
+    if _are_grey(low, high, distinct):
         raise UserError(
             "it has grey values where a skull mask was expected",
             where=volume.name,
             remedy="Run `cranial segment-skull` on it first, or give the skull as a mask of 0 and 1.",
         )
-    if volume.voxels.max() <= 0:
+    if high <= 0:
         raise UserError(
             "the mask is empty: no voxel is above 0",
             where=volume.name,
             remedy="Check that the skull was segmented and that its segment was the one exported.",
         )
-    if volume.voxels.min() > 0:
+    if low > 0:
         raise UserError(
             "the mask is all bone: no voxel is 0",
             where=volume.name,
@@ -88,16 +86,15 @@ def _distinct(voxels: Array) -> Array:
     return np.unique(voxels[::step, ::step, ::step])
 
 
-def _are_grey(distinct: Array) -> bool:
-    return len(distinct) > MOST_LABELS or bool((np.rint(distinct) != distinct).any())
+def _are_grey(low: float, high: float, distinct: Array) -> bool:
+    from_air_to_bone = low < AIR_BELOW and high > BONE_ABOVE
+    return bool(from_air_to_bone) or len(distinct) > MOST_LABELS or bool((np.rint(distinct) != distinct).any())
 
 
 def _refuse_what_is_no_skull(mask: Volume) -> None:
     bone = float(np.count_nonzero(mask.voxels)) * mask.grid.voxel_volume / 1000.0
     if not BONE_LIMITS[0] <= bone <= BONE_LIMITS[1]:
-        raise _no_skull(
-            f"{bone:.3g} ml of bone, where {BONE_LIMITS[0]:g} to {BONE_LIMITS[1]:g} are usual", mask
-        )
+        raise _no_skull(f"{bone:.3g} ml of bone, where {BONE_LIMITS[0]:g} to {BONE_LIMITS[1]:g} are usual", mask)
     steps = [max(1, round(_LATTICE / length)) for length in mask.spacing[::-1]]
     coarse = mask.voxels[:: steps[0], :: steps[1], :: steps[2]]
     pieces, count = ndimage.label(coarse, np.ones((3, 3, 3)))

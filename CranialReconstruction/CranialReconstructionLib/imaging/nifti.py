@@ -54,7 +54,9 @@ def read_nifti(path: Path, compressed: bool) -> Volume:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UserError(
-            f"the file is cut short or damaged ({error})", where=str(path), remedy="Copy or export it again."
+            f"the file is cut short or damaged ({str(error).partition(chr(10))[0]})",
+            where=str(path),
+            remedy="Copy or export it again.",
         ) from error
     except (ImageFileError, HeaderDataError) as error:
         raise UserError(
@@ -87,16 +89,17 @@ def _check_pixdim(image: nibabel.Nifti1Image, path: Path) -> None:
 
 def _nifti_voxels(image: nibabel.Nifti1Image) -> Array:
     """Stored integers as they are; scaled by whole numbers, as integers; scaled otherwise, as float32."""
-    slope, intercept = image.dataobj.slope, image.dataobj.inter
-    raw_type = image.get_data_dtype()
+    slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
+    raw: Array = np.asarray(image.dataobj.get_unscaled())
     if (slope, intercept) == (1.0, 0.0):
-        return np.asarray(image.dataobj)
-    if raw_type.kind in "iu" and float(slope).is_integer() and float(intercept).is_integer():
-        raw: Array = image.dataobj.get_unscaled().astype(np.int64)
-        raw *= int(slope)
-        raw += int(intercept)
         return raw
-    return np.asarray(image.dataobj.get_scaled(dtype=np.float32))
+    if raw.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer():
+        extremes = (int(raw.min()), int(raw.max()))
+        reach = [end * factor + offset for end in extremes for factor in (1, slope) for offset in (0, intercept)]
+        # The first type that holds the values and every step to them.
+        fitting = (t for t in (np.int16, np.int32) if max(map(abs, reach)) <= np.iinfo(t).max)
+        return raw.astype(next(fitting, np.int64)) * int(slope) + int(intercept)
+    return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
 
 
 def write_nifti(volume: Volume, path: Path) -> None:

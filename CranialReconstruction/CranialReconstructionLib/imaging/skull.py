@@ -62,9 +62,15 @@ def segment_skull(ct: Volume, threshold: float | None = None) -> SkullSegmentati
             adapted to the scan.
 
     Raises:
-        UserError: the values are not HU and no threshold is given; there are NaN; the image is a mask
-            already; there is no skull in it.
+        UserError: the values are not HU and no threshold is given; voxels or threshold are not numbers;
+            the image is a mask already; there is no skull in it.
     """
+    if threshold is not None and not math.isfinite(threshold):
+        raise UserError(
+            f"a threshold of {threshold:g} is no number",
+            where="--threshold",
+            remedy="Give a value between soft tissue and bone.",
+        )
     blocks = VoxelBlocks.of_about(BLOCK_EDGE, ct.grid)
     sample = blocks.samples(ct.voxels)
     _refuse_what_is_no_ct(ct, sample)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
+from scipy import ndimage
 
 from CranialReconstructionLib.imaging.volume import Array, Grid
 
@@ -51,8 +52,7 @@ class VoxelBlocks:
     def samples(self, voxels: Array) -> Array:
         """The voxel in the middle of each block: the noise of the scan is still in it."""
         middles = (
-            slice(factor // 2, factor * count, factor)
-            for factor, count in zip(self.factors, self.shape, strict=True)
+            slice(factor // 2, factor * count, factor) for factor, count in zip(self.factors, self.shape, strict=True)
         )
         return voxels[tuple(middles)]
 
@@ -60,6 +60,13 @@ class VoxelBlocks:
         """A mask of blocks as a mask of voxels."""
         lines = [self.block_of(np.arange(size), axis) for axis, size in enumerate(self.voxel_shape)]
         return mask[np.ix_(*lines)]
+
+    def interpolated(
+        self, field: npt.NDArray[np.float32], place: tuple[npt.NDArray[np.intp], ...]
+    ) -> npt.NDArray[np.float32]:
+        """The values of a field of blocks, at the voxels of indices ``place`` (k, j, i), linearly."""
+        middles = [(line + 0.5) / factor - 0.5 for line, factor in zip(place, self.factors, strict=True)]
+        return np.asarray(ndimage.map_coordinates(field, middles, order=1, mode="nearest"))
 
     def block_of(self, indices: npt.NDArray[np.intp], axis: int) -> npt.NDArray[np.intp]:
         """The block that each voxel index along ``axis`` (0 K, 1 J, 2 I) lies in."""

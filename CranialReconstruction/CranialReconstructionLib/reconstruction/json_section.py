@@ -87,7 +87,7 @@ class JsonSection:
             for index, value in enumerate(self.items(key))
         ]
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The keys, in the file's order."""
         return list(self._values)
 

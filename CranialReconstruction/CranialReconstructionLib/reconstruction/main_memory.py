@@ -80,8 +80,9 @@ class _MemoryStatus(ctypes.Structure):
 
 
 def _windows() -> int:
+    if sys.platform != "win32":
+        raise OSError("this asks the Windows API")
     status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
-    kernel = getattr(ctypes, "windll").kernel32
-    if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
         raise OSError("GlobalMemoryStatusEx failed")
     return int(status.available_physical)

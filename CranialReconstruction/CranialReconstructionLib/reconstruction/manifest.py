@@ -133,7 +133,9 @@ def read_manifest(folder: Path) -> ModelManifest:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
-            f"the package has no readable {MANIFEST_FILE} ({error.strerror})", where=str(folder), remedy=REMEDY
+            f"the package has no readable {MANIFEST_FILE} ({error.strerror})",
+            where=str(folder),
+            remedy=REMEDY,
         ) from error
     except ValueError as error:
         raise UserError(f"this is not JSON ({error})", where=str(path), remedy=REMEDY) from error
@@ -158,7 +160,7 @@ def parse_manifest(values: object, where: str) -> ModelManifest:
     if not _PACKAGE_NAME.fullmatch(name):
         raise top.refusal("name", f"{name!r} must be lower-case letters, digits, dots, dashes or underscores")
     entries = top.section("networks")
-    if "coarse" not in entries.keys() or not set(entries.keys()) <= set(PASSES):
+    if "coarse" not in entries.names() or not set(entries.names()) <= set(PASSES):
         raise top.refusal("networks", "must hold 'coarse', may hold 'fine', and nothing else")
     grid = top.section("head_grid")
     constants = top.section("post_processing")
@@ -169,15 +171,15 @@ def parse_manifest(values: object, where: str) -> ModelManifest:
         version=top.text("version"),
         description=top.text("description"),
         licence=top.text("licence"),
-        networks={key: _network(entries.section(key)) for key in entries.keys()},
+        networks={key: _network(entries.section(key)) for key in entries.names()},
         head_grid=HeadGrid(grid.text("name"), _extents(grid)),
-        post_processing={key: constants.number(key) for key in constants.keys()},
+        post_processing={key: constants.number(key) for key in constants.names()},
         training=_training(top.section("training")),
         figures=tuple(
             Figure(item.text("metric"), item.number("value"), item.text("cases"), item.text("command"))
             for item in top.sections("figures")
         ),
-        coverage={key: _interval(coverage, key) for key in coverage.keys()},
+        coverage={key: _interval(coverage, key) for key in coverage.names()},
     )
 
 
@@ -203,7 +205,9 @@ def verify_weights(folder: Path, entry: NetworkEntry) -> Path:
     if not path.is_file():
         raise UserError(f"the weights file {entry.weights} is missing", where=str(folder), remedy=REMEDY)
     if path.resolve().parent != folder.resolve():
-        raise UserError(f"the weights file {entry.weights} lies outside the package", where=str(folder), remedy=REMEDY)
+        raise UserError(
+            f"the weights file {entry.weights} lies outside the package", where=str(folder), remedy=REMEDY
+        )
     found = sha256_of(path)
     if found != entry.sha256:
         raise UserError(
@@ -223,7 +227,9 @@ def sha256_of(path: Path) -> str:
 def _network(section: JsonSection) -> NetworkEntry:
     architecture = section.text("architecture")
     if architecture not in ARCHITECTURES:
-        raise section.refusal("architecture", f"{architecture!r} is unknown, not one of {', '.join(ARCHITECTURES)}")
+        raise section.refusal(
+            "architecture", f"{architecture!r} is unknown, not one of {', '.join(ARCHITECTURES)}"
+        )
     weights = section.text("weights")
     if not _WEIGHTS_NAME.fullmatch(weights):
         raise section.refusal("weights", f"{weights!r} must be a plain file name that ends in .safetensors")

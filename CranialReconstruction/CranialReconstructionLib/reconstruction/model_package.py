@@ -17,8 +17,8 @@ from CranialReconstructionLib.reconstruction.manifest import (
     ModelManifest,
     NetworkEntry,
     read_manifest,
-    verify_weights,
     sha256_of,
+    verify_weights,
     write_manifest,
 )
 from CranialReconstructionLib.reconstruction.networks import build_network, full_arguments
@@ -114,11 +114,15 @@ def _load_network(folder: Path, entry: NetworkEntry) -> torch.nn.Module:
     try:
         weights = load_file(path)
     except SafetensorError as error:
-        raise UserError(f"this is not a safetensors file ({error})", where=str(path), remedy=REMEDY) from error
+        raise UserError(
+            f"this is not a safetensors file ({error})", where=str(path), remedy=REMEDY
+        ) from error
     misfit = _misfit(network.state_dict(), weights)
     if misfit is not None:
         raise UserError(
-            f"the weights do not fit the architecture {entry.architecture} ({misfit})", where=str(path), remedy=REMEDY
+            f"the weights do not fit the architecture {entry.architecture} ({misfit})",
+            where=str(path),
+            remedy=REMEDY,
         )
     network.load_state_dict(weights)
     return network.eval()

@@ -20,7 +20,16 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.manifest import ARCHITECTURES
 
 # What MONAI's constructors raise for values that they cannot take.
-_REFUSALS = (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError, RuntimeError)
+_REFUSALS = (
+    TypeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -101,10 +110,9 @@ def _keep_amount(network: torch.nn.Module) -> None:
     """
     transposed = [module for module in network.modules() if isinstance(module, torch.nn.ConvTranspose3d)][-1]
     for module in network.modules():
-        if getattr(module, "conv", None) is transposed:
-            module.adn = torch.nn.Sequential(
-                *(layer for name, layer in module.adn.named_children() if name != "N")
-            )
+        if getattr(module, "conv", None) is transposed and hasattr(module, "adn"):
+            kept = [layer for name, layer in module.get_submodule("adn").named_children() if name != "N"]
+            module.adn = torch.nn.Sequential(*kept)
 
 
 def minimum_multiple(architecture: str, arguments: Mapping[str, Any]) -> int:

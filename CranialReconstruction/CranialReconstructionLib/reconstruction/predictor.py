@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, place_head
+from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, HeadPlacement, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.reconstruction.coverage import case_statistics, coverage_warnings
@@ -59,6 +59,45 @@ class Reconstruction:
     seconds: dict[str, float]
 
 
+class StageClock:
+    """Seconds of each stage, told to whoever waits."""
+
+    def __init__(self, report: Report = lambda stage: None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._report = report
+        self._name = ""
+        self._since = 0.0
+
+    def stage(self, name: str) -> None:
+        """End the stage before and begin ``name``."""
+        self.stop()
+        self._report(name)
+        self._name, self._since = name, time.perf_counter()
+
+    def stop(self) -> None:
+        """End the last stage."""
+        if self._name:
+            self.seconds[self._name] = round(time.perf_counter() - self._since, 3)
+            self._name = ""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the networks saw in one skull.
+
+    Attributes:
+        placement: where the head lies.
+        present: share of bone, 0 to 1, on the fine head grid.
+        missing: probability of missing bone on the same grid.
+        plan: window of the fine pass in voxels (K, J, I) and number of windows.
+    """
+
+    placement: HeadPlacement
+    present: Volume
+    missing: Volume
+    plan: dict[str, object]
+
+
 class Predictor:
     """A model package on a device, ready for one skull after another.
 
@@ -95,7 +134,21 @@ class Predictor:
         Raises:
             UserError: the mask is empty, or no plan fits the memory.
         """
-        clock = _StageClock(report)
+        clock = StageClock(report)
+        looked = self.look(skull, clock)
+        clock.stage("post-processing")
+        defect, confidence = cut_defect(skull, looked.present, looked.missing, self.constants)
+        clock.stage("checks")
+        statistics = case_statistics(looked.placement, looked.present, looked.missing.voxels)
+        if not defect.voxels.any():
+            statistics = {k: v for k, v in statistics.items() if k not in ("defect_ml", "doubt")}
+        warnings = coverage_warnings(statistics, self.package.manifest.coverage)
+        clock.stop()
+        return Reconstruction(defect, confidence, warnings, statistics, looked.plan, clock.seconds)
+
+    def look(self, skull: Volume, clock: StageClock | None = None) -> Looked:
+        """What both passes see in ``skull``, on the fine head grid, before anything is cut from it."""
+        clock = clock or StageClock()
         clock.stage("place head")
         placement = place_head(skull)
         clock.stage("head grid")
@@ -105,18 +158,7 @@ class Predictor:
         coarse = self._coarse(shares)
         clock.stage("fine pass")
         probability, plan = self._fine(shares, coarse)
-        clock.stage("post-processing")
-        missing = present.with_voxels(probability.numpy())
-        defect, confidence = cut_defect(skull, present, missing, self.constants)
-        clock.stage("checks")
-        statistics = case_statistics(placement, present, missing.voxels)
-        found = bool(defect.voxels.any())
-        warnings = coverage_warnings(
-            {k: v for k, v in statistics.items() if found or k not in ("defect_ml", "doubt")},
-            self.package.manifest.coverage,
-        )
-        clock.stop()
-        return Reconstruction(defect, confidence, warnings, statistics, plan, clock.seconds)
+        return Looked(placement, present, present.with_voxels(probability.numpy()), plan)
 
     def _coarse(self, shares: torch.Tensor) -> torch.Tensor:
         """Probability of missing bone on the fine grid's places (1, 1, K, J, I), from the whole head."""
@@ -179,23 +221,3 @@ class Predictor:
 
     def _budget(self) -> int:
         return int(MEMORY_SHARE * available_memory(self.device)) if self.memory is None else self.memory
-
-
-class _StageClock:
-    """Seconds of each stage, told to whoever waits."""
-
-    def __init__(self, report: Report) -> None:
-        self.seconds: dict[str, float] = {}
-        self._report = report
-        self._name = ""
-        self._since = 0.0
-
-    def stage(self, name: str) -> None:
-        self.stop()
-        self._report(name)
-        self._name, self._since = name, time.perf_counter()
-
-    def stop(self) -> None:
-        if self._name:
-            self.seconds[self._name] = round(time.perf_counter() - self._since, 3)
-            self._name = ""

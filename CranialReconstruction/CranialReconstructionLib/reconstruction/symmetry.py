@@ -58,6 +58,10 @@ class Reflection:
         """The partners (..., 3) of places (..., 3) in RAS mm."""
         return ras @ self.matrix[:3, :3].T + self.matrix[:3, 3]
 
+    def origin(self, ras: Points) -> Points:
+        """The places (..., 3) in RAS mm whose partners are ``ras`` (..., 3)."""
+        return (ras - self.matrix[:3, 3]) @ self.matrix[:3, :3]
+
 
 @dataclass(frozen=True, eq=False)
 class HeadSurface:
