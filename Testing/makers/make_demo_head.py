@@ -28,7 +28,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes, mesh_surface_area
 
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.training.head_cache import CachedHead, cache_heads
 from CranialReconstructionLib.imaging.files import write_volume

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from CranialReconstructionLib.reconstruction.manifest import (
     Figure,
     HeadGrid,
@@ -53,6 +54,7 @@ def small_manifest() -> ModelManifest:
 def small_package(tmp_path: Path, small_manifest: ModelManifest) -> Path:
     """The folder of that package, with weights drawn from a fixed seed."""
     import torch
+
     from CranialReconstructionLib.reconstruction.model_package import write_package
     from CranialReconstructionLib.reconstruction.networks import build_network
 

@@ -9,8 +9,8 @@ import torch
 from synthetic_head import SyntheticHead
 from torch.nn import functional
 
-from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange, Patch, draw_cut
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
+from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange, Patch, draw_cut, vault_of
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialAugmentationTrainerLib.augmentation.registration import (
     RegistrationSchedule,
     folding_fraction,
@@ -96,7 +96,7 @@ def test_a_patch_knows_its_inside(box: bool) -> None:
 
 
 def test_a_cut_is_the_same_on_every_grid(skull: torch.Tensor) -> None:
-    cut = draw_cut(MaskingRange(), skull, FRAME, generator(3))
+    cut = draw_cut(MaskingRange(), vault_of(skull, FRAME), FRAME, generator(3))
     coarse, fine = (cut.share(FRAME.places(spacing), spacing) for spacing in (6.0, 3.0))
     averaged = functional.avg_pool3d(fine[None, None], 2)[0, 0]
     assert (averaged - coarse).abs().mean() < 0.01
@@ -108,7 +108,7 @@ def test_cuts_lie_on_the_vault_and_spare_the_face(skull: torch.Tensor) -> None:
     extent = replace(MaskingRange(), second=0.0)
     volumes = []
     for seed in range(30):
-        share = draw_cut(extent, skull, FRAME, generator(seed)).share(places, 6.0) * skull
+        share = draw_cut(extent, vault_of(skull, FRAME), FRAME, generator(seed)).share(places, 6.0) * skull
         volumes.append(float(share.sum()) * 0.216)
         assert float(share[places[..., 2] < extent.floor[0] - 6.0].sum()) == 0.0
     assert min(volumes) > 0.3
@@ -120,7 +120,7 @@ def test_cuts_come_on_both_sides_in_front_and_behind(skull: torch.Tensor) -> Non
     places = FRAME.places(6.0)
     middles = []
     for seed in range(40):
-        share = draw_cut(MaskingRange(second=0.0), skull, FRAME, generator(seed)).share(places, 6.0) * skull
+        share = draw_cut(MaskingRange(second=0.0), vault_of(skull, FRAME), FRAME, generator(seed)).share(places, 6.0) * skull
         middles.append((share[..., None] * places).sum((0, 1, 2)) / share.sum())
     spread = torch.stack(middles)
     for axis in (0, 1):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction import devices, main_memory
 from CranialReconstructionLib.reconstruction.devices import (

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.manifest import ARCHITECTURES
 from CranialReconstructionLib.reconstruction.networks import (
@@ -29,8 +30,8 @@ SMALL = {
 
 def smallest_shape(architecture: str) -> tuple[int, int, int]:
     arguments = SMALL[architecture]
-    side = 2 * minimum_multiple(architecture, arguments)
-    return fixed_input_shape(architecture, arguments) or (side, side, side)
+    side = minimum_multiple(architecture, arguments)
+    return fixed_input_shape(architecture, arguments) or (side, side, 2 * side)
 
 
 def test_the_small_variants_are_of_all_architectures() -> None:
@@ -44,11 +45,12 @@ def test_smallest_input_gives_logits_of_its_shape_and_every_weight_learns(archit
     image = torch.rand(1, 2, *smallest_shape(architecture))
     logits = network(image)
     assert logits.shape == (1, 1, *image.shape[2:])
-    # A sigmoid inside would keep a loss that pulls down from ever reaching below zero.
-    assert logits.min() < 0 < logits.max() or architecture != "residual_unet"
+    # A sigmoid inside would leave nothing below zero.
+    assert logits.min() < 0
     logits.square().mean().backward()
-    learning = {name: weight.grad for name, weight in network.named_parameters() if weight.requires_grad}
-    assert [name for name, grad in learning.items() if grad is None or not grad.isfinite().all()] == []
+    unlearning = {name for name, weight in network.named_parameters() if weight.grad is None}
+    # MONAI's transformer blocks carry the weights of a cross-attention that UNETR does not use.
+    assert [name for name in unlearning if "cross_attn" not in name] == []
     first = next(weight for weight in network.parameters() if weight.dim() == 5)
     assert first.grad is not None
     assert first.grad.abs().max() > 0
@@ -91,9 +93,7 @@ def test_full_arguments_build_the_same_whatever_the_defaults_become() -> None:
 
 def test_residual_unet_does_not_normalise_the_amount_of_missing_bone_away() -> None:
     network = build_network("residual_unet", SMALL["residual_unet"])
-    widths = [
-        module.num_features for module in network.modules() if isinstance(module, torch.nn.InstanceNorm3d)
-    ]
+    widths = [module.num_features for module in network.modules() if isinstance(module, torch.nn.InstanceNorm3d)]
     assert widths
     assert min(widths) > 1
 
@@ -117,7 +117,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         ("residual_unet", {"channels": (4,)}, "channels"),
         ("residual_unet", {"channels": 16}, "TypeError"),
         ("residual_unet", {"spatial_dims": 2}, "spatial_dims"),
-        ("attention_unet", {"dropout": "much"}, "dropout"),
+        ("attention_unet", {"dropout": "much"}, "MUCH"),
         ("vnet", {"in_channels": 3}, "in_channels"),
         ("unetr", {"num_heads": 5}, "num_heads"),
         ("segresnet", {"init_filters": 5}, "num_groups"),
@@ -130,6 +130,7 @@ def test_arguments_that_the_network_refuses_are_the_users_to_mend(
         build_network(architecture, arguments)
     assert architecture in caught.value.where
     assert word in caught.value.problem
+    assert "\n" not in str(caught.value)
 
 
 def test_importing_the_module_does_not_import_monai() -> None:

@@ -224,13 +224,13 @@ def test_the_threshold_follows_the_scan(head: Head) -> None:
 
 def test_thick_slices_metal_and_a_cut_vault_are_told(head: Head) -> None:
     thick = Volume(head.ct.voxels[::2], head.ct.ijk_to_ras @ np.diag([1.0, 1.0, 2.0, 1.0]), "thick.nrrd")
-    assert any("2.50 mm apart" in warning for warning in segment_skull(thick).warnings)
-    cut = Volume(head.ct.voxels[:100], head.ct.ijk_to_ras, "cut.nrrd")
+    assert any("3.00 mm apart" in warning for warning in segment_skull(thick).warnings)
+    cut = Volume(head.ct.voxels[:85], head.ct.ijk_to_ras, "cut.nrrd")
     assert any("superior border" in warning for warning in segment_skull(cut).warnings)
     cap = head.ct.cropped((70, 0, 0), head.ct.voxels.shape)
     assert any("only the upper" in warning for warning in segment_skull(cap).warnings)
     voxels = head.ct.voxels.copy()
-    voxels[20:24, 80:84, 60:64] = 3071
+    voxels[tuple(np.argwhere(head.bone)[5000:5020].T)] = 3071
     assert any("metal" in warning for warning in segment_skull(with_values(head, voxels)).warnings)
 
 

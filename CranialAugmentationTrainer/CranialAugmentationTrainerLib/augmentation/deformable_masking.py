@@ -8,12 +8,16 @@ for mask patches", with larger cuts than it names, since clinical ones reach 150
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+
+# The place (3,) of the outer table, millimetres from the vault's centre, in a direction (3,).
+PlacesOnVault = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,29 @@ class DeformableCut:
     def share(self, places: torch.Tensor, spacing: float) -> torch.Tensor:
         """Share (K, J, I), 0 to 1, of the bone at ``places`` (K, J, I, 3) that the cut takes away."""
         bent = places + self.frame.sample(self.elastic, places).movedim(0, -1)
-        distance = torch.full(places.shape[:-1], torch.inf)
+        distance = torch.full(places.shape[:-1], torch.inf, device=places.device)
         for patch in self.patches:
             distance = torch.minimum(distance, patch.distance(bent))
         distance = torch.maximum(distance, self.floor - bent[..., 2])
         return (0.5 - distance / max(self.softness, spacing)).clamp(0.0, 1.0)
 
 
+def vault_of(complete: torch.Tensor, frame: HeadFrame) -> PlacesOnVault:
+    """Finds the last bone in a direction, in shares of bone (K, J, I) that fill the frame's box."""
+    distances = torch.arange(150.0, 20.0, -1.5)
+
+    def place(direction: torch.Tensor) -> torch.Tensor:
+        ray = distances[:, None] * direction
+        bone = frame.sample(complete[None], ray[None, None])[0, 0, 0] > 0.5
+        return ray[int(bone.nonzero()[0, 0])] if bool(bone.any()) else 80.0 * direction
+
+    return place
+
+
 def draw_cut(
-    extent: MaskingRange, complete: torch.Tensor, frame: HeadFrame, generator: torch.Generator
+    extent: MaskingRange, vault: PlacesOnVault, frame: HeadFrame, generator: torch.Generator
 ) -> DeformableCut:
-    """Draw a cut over the vault of ``complete`` (K, J, I), share of bone, which fills the frame's box."""
+    """Draw a cut over a vault, whose outer table ``vault`` finds."""
 
     def chance() -> float:
         return float(torch.rand(1, generator=generator))
@@ -101,7 +117,7 @@ def draw_cut(
     patches: list[Patch] = []
     for _ in range(cuts):
         radius = _primary_radius(extent, generator, chance())
-        place = _place_on_vault(extent, complete, frame, generator)
+        place = vault(_direction(extent, generator))
         patches.append(_patch(extent, place, radius, chance() < extent.boxes, generator))
         for _ in range(int(chance() * (extent.satellites + 1))):
             spread = patches[0].axes[:2].T @ _unit(torch.randn(2, generator=generator))
@@ -128,20 +144,12 @@ def _primary_radius(extent: MaskingRange, generator: torch.Generator, kind: floa
     return max(8.0, mean + deviation * float(torch.randn(1, generator=generator)))
 
 
-def _place_on_vault(
-    extent: MaskingRange, complete: torch.Tensor, frame: HeadFrame, generator: torch.Generator
-) -> torch.Tensor:
-    """A place on the outer table: the last bone on a random ray from the vault's centre upwards."""
-    distances = torch.arange(150.0, 20.0, -1.5)
-    for _ in range(20):
+def _direction(extent: MaskingRange, generator: torch.Generator) -> torch.Tensor:
+    """A direction (3,) from the vault's centre, even over all that are not too low."""
+    direction = _unit(torch.randn(3, generator=generator))
+    while direction[2] < extent.lowest:
         direction = _unit(torch.randn(3, generator=generator))
-        if direction[2] < extent.lowest:
-            direction = -direction
-        ray = distances[:, None] * direction
-        bone = frame.sample(complete[None], ray[None, None])[0, 0, 0] > 0.5
-        if bool(bone.any()):
-            return ray[int(bone.nonzero()[0, 0])]
-    return 80.0 * direction
+    return direction
 
 
 def _patch(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 
 @dataclass(frozen=True)

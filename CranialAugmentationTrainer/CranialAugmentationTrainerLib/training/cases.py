@@ -11,14 +11,15 @@ from CranialAugmentationTrainerLib.augmentation.deformable_masking import (
     DeformableCut,
     MaskingRange,
     draw_cut,
+    vault_of,
 )
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
 from CranialAugmentationTrainerLib.augmentation.spatial import (
     SpatialRange,
     SpatialTransform,
     draw_spatial,
 )
 from CranialAugmentationTrainerLib.training.head_cache import CachedHead
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,5 @@ def draw_case(
     if healthy or kind < mixture.healthy + mixture.paired:
         return case
     complete = DrawnCase(frame, heads[head], transform, None, True).on(places, 0.0)[0]
-    return DrawnCase(frame, heads[head], transform, draw_cut(mixture.masking, complete, frame, generator), False)
+    cut = draw_cut(mixture.masking, vault_of(complete, frame), frame, generator)
+    return DrawnCase(frame, heads[head], transform, cut, False)

@@ -15,7 +15,7 @@ from CranialAugmentationTrainerLib.training.cases import CaseMixture
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 
-STAGES = ("coarse", "fine")
+STAGES = ("shell", "coarse", "fine")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,11 @@ class OptimiserSettings:
 
 @dataclass(frozen=True)
 class ReconstructionSettings:
-    """One run: the coarse or the fine network of a reconstruction model.
+    """One run: one network of a reconstruction model.
 
     Attributes:
-        stage: ``coarse`` (whole head) or ``fine`` (windows about the defect).
+        stage: ``shell`` (the whole vault as a map), ``coarse`` (the whole head as voxels) or ``fine``
+            (windows about the defect).
         architecture, arguments: as ``build_network`` takes them.
         box: name of the canonical head box.
         fine_spacing: voxel edge of the fine grid, mm; the coarse grid's is twice as long.
@@ -71,6 +72,7 @@ class ReconstructionSettings:
         batch: cases a step.
         seed: of weights and cases.
         warps: number of registered pairs of training heads.
+        pool: number of moved and warped heads that are unrolled for the shell network.
         validation_cases: fixed cases of validation heads looked at after each epoch.
         threads: of the processor for each of torch's operations; 0 leaves it to torch.
         workers: processes that make cases.
@@ -91,6 +93,7 @@ class ReconstructionSettings:
     batch: int = 1
     seed: int = 0
     warps: int = 400
+    pool: int = 1600
     validation_cases: int = 16
     threads: int = 0
     workers: int = 0

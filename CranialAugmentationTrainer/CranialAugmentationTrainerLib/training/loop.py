@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,17 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
-from CranialAugmentationTrainerLib.augmentation.registration import register
-from CranialAugmentationTrainerLib.datasets.paired_skulls import find_paired_skulls
-from CranialAugmentationTrainerLib.datasets.split import Split, split_by_skull
-from CranialAugmentationTrainerLib.training.cases import WarpTowards
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
-from CranialAugmentationTrainerLib.training.head_cache import CachedHead, cache_heads
-from CranialAugmentationTrainerLib.training.reconstruction_data import Item, ReconstructionCases
-from CranialAugmentationTrainerLib.training.reconstruction_task import ReconstructionTask
+from CranialAugmentationTrainerLib.training.material import Material, gather_material
+from CranialAugmentationTrainerLib.training.network_task import NetworkTask
+from CranialAugmentationTrainerLib.training.reconstruction_data import Item
+from CranialAugmentationTrainerLib.training.reconstruction_task import VolumeTask, WindowTask
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+from CranialAugmentationTrainerLib.training.shell_task import ShellTask
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 from CranialReconstructionLib.reconstruction.networks import build_network
 
-VALIDATION_SEED = 1_000_003
+TASKS: dict[str, type[NetworkTask]] = {"shell": ShellTask, "coarse": VolumeTask, "fine": WindowTask}
 
 
 def train(
@@ -81,43 +76,23 @@ def averaged_weights(run: RunFolder) -> dict[str, torch.Tensor]:
 def trained_network(run: RunFolder) -> torch.nn.Module:
     """The averaged network of a run's last checkpoint, in evaluation mode."""
     settings = parse_settings(run.read_configuration(), str(run.path / "run.json"))
-    network = build_network(settings.architecture, ReconstructionTask(settings).network_arguments)
+    network = build_network(settings.architecture, TASKS[settings.stage].network_arguments(settings))
     network.load_state_dict(averaged_weights(run))
     return network.eval()
 
 
 def _fit(settings: ReconstructionSettings, data: Path, run: RunFolder, cache: Path) -> None:
-    cases = find_paired_skulls(data)
-    if not run.split.exists():
-        drawn = settings.split
-        split_by_skull(
-            (case.skull for case in cases), drawn.seed, drawn.validation, drawn.test, drawn.same_person
-        ).write(run.split)
-    split = Split.read(run.split)
-
-    def heads_of(skulls: Sequence[str]) -> list[CachedHead]:
-        chosen = [case for case in cases if case.skull in skulls]
-        run.log("reading", cases=len(chosen))
-        return cache_heads(chosen, cache, HEAD_BOXES[settings.box], settings.fine_spacing)
-
-    train_heads, validation_heads = heads_of(split.train), heads_of(split.validation)
-    warps = _warps(settings, train_heads, cache, run)
-    coarse = trained_network(RunFolder(Path(settings.coarse_run))) if settings.stage == "fine" else None
-    task = ReconstructionTask(settings, coarse)
+    material = gather_material(settings, data, run, cache)
+    task = _task(settings)
     if settings.start_from and not run.checkpoint.exists():
         weights = averaged_weights(RunFolder(Path(settings.start_from)))
         task.network.load_state_dict(weights)
         task.average.module.load_state_dict(weights)
-    # Validation is about the network, so its heads are as they are: upright and their own size.
-    still = replace(settings, mixture=replace(settings.mixture, spatial=None, towards=0.0))
-    validation = ReconstructionCases(
-        still, validation_heads, [], VALIDATION_SEED, 0, settings.validation_cases
-    )
     trainer = lightning.Trainer(
         max_epochs=settings.steps // settings.steps_an_epoch,
         accelerator=settings.accelerator,
         devices=settings.devices,
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=settings.precision,
         gradient_clip_val=settings.optimiser.clip,
         reload_dataloaders_every_n_epochs=1,
         callbacks=[_Recorder(run, settings)],
@@ -132,35 +107,32 @@ def _fit(settings: ReconstructionSettings, data: Path, run: RunFolder, cache: Pa
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(
             task,
-            datamodule=_Cases(settings, train_heads, warps, validation),
+            datamodule=_Cases(settings, material),
             ckpt_path=run.checkpoint if run.checkpoint.exists() else None,
             weights_only=True,
         )
 
 
+def _task(settings: ReconstructionSettings) -> NetworkTask:
+    if settings.stage == "fine":
+        return WindowTask(settings, trained_network(RunFolder(Path(settings.coarse_run))))
+    return TASKS[settings.stage](settings)
+
+
 class _Cases(lightning.LightningDataModule):
-    def __init__(
-        self,
-        settings: ReconstructionSettings,
-        heads: Sequence[CachedHead],
-        warps: Sequence[WarpTowards],
-        validation: ReconstructionCases,
-    ) -> None:
+    def __init__(self, settings: ReconstructionSettings, material: Material) -> None:
         super().__init__()
         self.settings = settings
-        self.heads = heads
-        self.warps = warps
-        self.validation = validation
+        self.material = material
 
     def train_dataloader(self) -> DataLoader[Item]:
         settings = self.settings
         count = settings.steps_an_epoch * settings.batch * settings.devices
         first = (self.trainer.current_epoch if self.trainer else 0) * count
-        cases = ReconstructionCases(settings, self.heads, self.warps, settings.seed, first, count)
-        return DataLoader(cases, settings.batch, num_workers=settings.workers)
+        return DataLoader(self.material.training(first, count), settings.batch, num_workers=settings.workers)
 
     def val_dataloader(self) -> DataLoader[Item]:
-        return DataLoader(self.validation, 1)
+        return DataLoader(self.material.validation, 1)
 
 
 class _Recorder(Callback):
@@ -207,36 +179,3 @@ class _Recorder(Callback):
         beside.replace(self.run.checkpoint)
         self.run.log("checkpoint", step=trainer.global_step, path=str(self.run.checkpoint))
         self.started = time.monotonic()
-
-
-def _warps(
-    settings: ReconstructionSettings, heads: Sequence[CachedHead], cache: Path, run: RunFolder
-) -> list[WarpTowards]:
-    """Registered pairs of training heads, drawn without repeats; kept in ``cache``."""
-    size = torch.tensor(HEAD_BOXES[settings.box].size)[:, None, None, None]
-    pairs = [(a, b) for a in range(len(heads)) for b in range(len(heads)) if a != b]
-    order = np.random.default_rng(settings.seed).permutation(len(pairs))[: settings.warps]
-    warps = []
-    for done, index in enumerate(order):
-        moving, fixed = pairs[index]
-        path = cache / f"towards-{heads[moving].name}-{heads[fixed].name}-{settings.fine_spacing:g}mm.npy".replace(
-            "/", "_"
-        )
-        if not path.is_file():
-            images = [_small(heads[which].complete) for which in (moving, fixed)]
-            displacement = register(images[0], images[1], settings.registration) * (size / 2.0)
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
-                np.save(file, displacement.numpy().astype(np.float16))
-            beside.replace(path)
-        displacement = torch.from_numpy(np.load(path).astype(np.float32))
-        warps.append(WarpTowards(moving, displacement))
-        if done % 50 == 49:
-            run.log("registered", pairs=done + 1, of=len(order))
-    return warps
-
-
-def _small(complete: torch.Tensor) -> torch.Tensor:
-    """A head at four times its voxel edge, which is enough for a smooth warp."""
-    shares = complete.to(torch.float32)[None, None] / 255.0
-    return torch.nn.functional.avg_pool3d(shares, 4)[0, 0]

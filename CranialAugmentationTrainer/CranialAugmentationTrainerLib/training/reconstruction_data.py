@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch.utils.data import Dataset
 
-from CranialAugmentationTrainerLib.augmentation.frame import HeadFrame
 from CranialAugmentationTrainerLib.training.cases import WarpTowards, draw_case
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.head_cache import CachedHead
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 Item = dict[str, torch.Tensor]
 

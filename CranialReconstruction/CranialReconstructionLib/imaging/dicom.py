@@ -9,6 +9,7 @@ import numpy as np
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom_slices import DicomSlice, find_slices, read_hounsfield
+from CranialReconstructionLib.imaging.file_checks import checked
 from CranialReconstructionLib.imaging.slices import THIN, SliceStack, straighten
 from CranialReconstructionLib.imaging.volume import Volume
 
@@ -62,7 +63,8 @@ def read_dicom_series(folder: Path, series: str | None = None) -> DicomSeries:
         series: SeriesInstanceUID or series number of the one to read.
 
     Raises:
-        UserError: no DICOM, no CT, two patients, no such series, slices missing or twice, damaged files.
+        UserError: no DICOM, no CT, two patients, no such series, slices missing or twice, damaged files, a
+            spacing or an extent that no head has.
     """
     slices, notes = find_slices(folder)
     if not slices:
@@ -92,7 +94,7 @@ def read_dicom_series(folder: Path, series: str | None = None) -> DicomSeries:
     if any(one.rescale is None for one in chosen):
         warnings.append("no rescale to Hounsfield units is stated; the stored values were taken as they are")
     return DicomSeries(
-        volume=result.volume,
+        volume=checked(result.volume),
         series_uid=first.series,
         series_number=first.series_number,
         description=first.description,

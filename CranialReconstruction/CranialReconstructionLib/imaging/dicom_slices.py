@@ -207,24 +207,25 @@ def read_hounsfield(slices: list[DicomSlice]) -> Array:
 def _units_of_file(path: Path, slices: list[DicomSlice]) -> list[Array]:
     """The Hounsfield units of some frames of a file, whole or fractional."""
     rescales = [one.rescale or (1.0, 0.0) for one in slices]
-    dataset = pydicom.dcmread(path)
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    compressed = syntax is not None and syntax.is_compressed and not syntax.is_deflated
-    if compressed and len(set(rescales)) > 1:
-        raise UserError(
-            "it is compressed and each of its frames has its own grey scale",
-            where=str(path),
-            remedy="Export it uncompressed, or as one file a slice.",
-        )
+    encoding = "encoding not stated"
     try:
+        dataset = pydicom.dcmread(path)
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+        encoding = syntax.name if syntax else encoding
+        compressed = bool(syntax) and syntax.is_compressed and not syntax.is_deflated
+        if compressed and len(set(rescales)) > 1:
+            raise UserError(
+                "it is compressed and each of its frames has its own grey scale",
+                where=str(path),
+                remedy="Export it uncompressed, or as one file a slice.",
+            )
         if compressed:
             # GDCM knows the medical compressions that need extra packages elsewhere, and applies the rescale.
             frames = sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
             rescales = [(1.0, 0.0)] * len(slices)
         else:
             frames = dataset.pixel_array
-    except (RuntimeError, *_DAMAGED) as error:
-        encoding = syntax.name if syntax else "encoding not stated"
+    except (OSError, RuntimeError, *_DAMAGED) as error:
         raise UserError(
             f"its pixels ({encoding}) are damaged, cut short, or cannot be decoded",
             where=str(path),

@@ -39,7 +39,7 @@ def read_volume(path: Path) -> Volume:
 
     Reads NRRD (attached ``.nrrd`` or detached ``.nhdr``), NIfTI (``.nii``, ``.nii.gz``), MetaImage
     (``.mha``, ``.mhd``) and a folder with a CT series. Integers stay integers, 64-bit values that fit
-    are held in 32 bits. A fourth dimension of one point is dropped. What a DICOM folder needs said
+    are held in fewer bits. A fourth dimension of one point is dropped. What a DICOM folder needs said
     (tilt, gaps, thickness, series left out) goes to the log as warnings.
 
     Args:
@@ -54,7 +54,7 @@ def read_volume(path: Path) -> Volume:
     """
     path = Path(path)
     try:
-        return checked(_read_folder(path) if path.is_dir() else _read_file(path))
+        return _read_folder(path) if path.is_dir() else checked(_read_file(path))
     except OSError as error:
         raise UserError(
             f"it cannot be read ({error.strerror or error})",

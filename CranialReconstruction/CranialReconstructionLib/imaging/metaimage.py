@@ -29,9 +29,7 @@ def check_metaimage(path: Path) -> None:
         start = file.read(_LONGEST_HEADER)
     header, header_length = _header(start)
     if not {"DimSize", "ElementType", "ElementDataFile"} <= header.keys():
-        raise UserError(
-            "it is not a MetaImage file", where=str(path), remedy="Check the file, or export it again."
-        )
+        raise UserError("it is not a MetaImage file", where=str(path), remedy="Check the file, or export it again.")
     spacing = header.get("ElementSpacing") or header.get("ElementSize")
     if spacing is not None and not all(_is_positive(word) for word in spacing.split()):
         raise UserError(

@@ -185,7 +185,7 @@ def _shaded(sight: Sight, camera: Camera, missing: Vector) -> npt.NDArray[np.uin
     fade = np.linspace(0.0, 1.0, rows)[:, None]
     image = np.repeat((PANEL_TOP + fade * (PANEL_BOTTOM - PANEL_TOP))[:, None, :], columns, axis=1)
     image[sight.met] = light[:, None] * colour + shine[:, None]
-    return np.clip(image, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(image, 0.0, 255.0).astype(np.uint8))
 
 
 def _label(draw: ImageDraw.ImageDraw, panel: _Panel, left: int, top: int) -> None:

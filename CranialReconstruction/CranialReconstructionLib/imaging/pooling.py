@@ -12,12 +12,12 @@ Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 def bone_box(mask: Volume) -> Box | None:
     """First and one-past-last voxel (k, j, i) of what is above zero; None if nothing is."""
-    foreground = mask.voxels if mask.voxels.dtype == np.bool_ else mask.voxels > 0
-    columns = foreground.any(axis=0)
-    slices = foreground.any(axis=(1, 2))
+    foreground: npt.NDArray[np.bool_] = np.asarray(mask.voxels > 0)
+    columns = np.any(foreground, axis=0)
+    slices = np.any(foreground, axis=(1, 2))
     if not slices.any():
         return None
-    ranges = [np.flatnonzero(line) for line in (slices, columns.any(axis=1), columns.any(axis=0))]
+    ranges = [np.flatnonzero(line) for line in (slices, np.any(columns, axis=1), np.any(columns, axis=0))]
     k, j, i = ((int(line[0]), int(line[-1]) + 1) for line in ranges)
     return (k[0], j[0], i[0]), (k[1], j[1], i[1])
 

@@ -29,11 +29,11 @@ def slice_warnings(ct: Volume) -> list[str]:
 
 
 def metal_warnings(metal: npt.NDArray[np.bool_], ct: Volume) -> list[str]:
-    """Metal in the head, which may hide or feign bone around it."""
+    """Metal that hangs on to the skull: plates, fillings, and their streaks, which may feign bone."""
     volume = float(np.count_nonzero(metal)) * ct.grid.voxel_volume
     if volume < LEAST_METAL_VOLUME:
         return []
-    return [f"There are {volume / 1000.0:.2f} ml of metal in the head: look at the bone around it."]
+    return [f"There are {volume / 1000.0:.2f} ml of metal on the skull: look at the bone around it."]
 
 
 def cut_warnings(skull: npt.NDArray[np.bool_], ct: Volume) -> list[str]:

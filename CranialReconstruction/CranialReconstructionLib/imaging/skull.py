@@ -100,7 +100,7 @@ def segment_skull(ct: Volume, threshold: float | None = None) -> SkullSegmentati
     skull = keep_skull(candidates, ct.voxels, blocks, surroundings, levels.dense + offset)
     warnings = slice_warnings(ct) + cut_warnings(skull, ct)
     if scale is not None:
-        warnings += metal_warnings(_at_least(METAL_HU + offset, ct.voxels) & head, ct)
+        warnings += metal_warnings(_at_least(METAL_HU + offset, ct.voxels) & skull, ct)
     if offset and threshold is None:
         warnings.append(f"The grey values are Hounsfield units with {offset} added; this was corrected.")
     used = levels.threshold if threshold is None else float(threshold)

@@ -37,9 +37,7 @@ def choose_device(name: str = "auto") -> torch.device:
         UserError: the processor asked for is unknown, absent or does not work.
     """
     if name not in DEVICES:
-        raise UserError(
-            f"the device {name!r} is unknown", where="device", remedy=f"Use one of {', '.join(DEVICES)}."
-        )
+        raise UserError(f"the device {name!r} is unknown", where="device", remedy=f"Use one of {', '.join(DEVICES)}.")
     if name == "auto":
         for candidate in ("cuda", "mps"):
             problem = _problem(candidate)
@@ -69,9 +67,7 @@ def _problem(name: str) -> str | None:
         return None
     try:
         ones = torch.ones(1, 1, 4, 4, 4, device=name)
-        torch.nn.functional.conv_transpose3d(
-            ones, torch.ones(1, 1, 2, 2, 2, device=name), stride=2
-        ).sum().item()
+        torch.nn.functional.conv_transpose3d(ones, torch.ones(1, 1, 2, 2, 2, device=name), stride=2).sum().item()
     except RuntimeError as error:
         return str(error).splitlines()[0]
     return None

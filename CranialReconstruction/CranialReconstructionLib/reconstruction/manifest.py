@@ -205,9 +205,7 @@ def verify_weights(folder: Path, entry: NetworkEntry) -> Path:
     if not path.is_file():
         raise UserError(f"the weights file {entry.weights} is missing", where=str(folder), remedy=REMEDY)
     if path.resolve().parent != folder.resolve():
-        raise UserError(
-            f"the weights file {entry.weights} lies outside the package", where=str(folder), remedy=REMEDY
-        )
+        raise UserError(f"the weights file {entry.weights} lies outside the package", where=str(folder), remedy=REMEDY)
     found = sha256_of(path)
     if found != entry.sha256:
         raise UserError(
@@ -227,9 +225,7 @@ def sha256_of(path: Path) -> str:
 def _network(section: JsonSection) -> NetworkEntry:
     architecture = section.text("architecture")
     if architecture not in ARCHITECTURES:
-        raise section.refusal(
-            "architecture", f"{architecture!r} is unknown, not one of {', '.join(ARCHITECTURES)}"
-        )
+        raise section.refusal("architecture", f"{architecture!r} is unknown, not one of {', '.join(ARCHITECTURES)}")
     weights = section.text("weights")
     if not _WEIGHTS_NAME.fullmatch(weights):
         raise section.refusal("weights", f"{weights!r} must be a plain file name that ends in .safetensors")

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.head_grid import HeadPlacement, place_head
+from CranialReconstructionLib.imaging.head_grid import VAULT_HALF_AXES, HeadPlacement, place_head
 from CranialReconstructionLib.imaging.pooling import pooled
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.reconstruction.shell import (
@@ -163,7 +163,7 @@ def _compared(bone: Volume, reflection: Reflection, place: HeadPlacement) -> _Va
     beside = (depth < INSIDE) & (depth > -OUTSIDE) & (own > SOME_BONE)
     lacking = np.isfinite(outer) & ~beside.any(axis=1)
     bare = (directions[:, 2] > LOWEST_WHOLE) & ~(own > SOME_BONE).any(axis=1) & np.isnan(outer)
-    cell = (RAY_GAP * float(np.nanmedian(outer))) ** 2
+    cell = (RAY_GAP * VAULT_HALF_AXES.mean() * place.scale) ** 2
     missing = place.centre + outer[lacking, None] * directions[lacking]
     return _Vault(missing, cell, float(bare.sum() * cell))
 

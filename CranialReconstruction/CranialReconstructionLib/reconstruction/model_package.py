@@ -114,9 +114,7 @@ def _load_network(folder: Path, entry: NetworkEntry) -> torch.nn.Module:
     try:
         weights = load_file(path)
     except SafetensorError as error:
-        raise UserError(
-            f"this is not a safetensors file ({error})", where=str(path), remedy=REMEDY
-        ) from error
+        raise UserError(f"this is not a safetensors file ({error})", where=str(path), remedy=REMEDY) from error
     misfit = _misfit(network.state_dict(), weights)
     if misfit is not None:
         raise UserError(

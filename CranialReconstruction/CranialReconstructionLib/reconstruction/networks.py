@@ -32,6 +32,9 @@ _REFUSALS = (
 )
 
 
+TRANSPOSED = (torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)
+
+
 @dataclass(frozen=True)
 class _Recipe:
     """Where MONAI keeps a network, and the arguments that we start from."""
@@ -66,11 +69,11 @@ def full_arguments(architecture: str, arguments: Mapping[str, Any]) -> dict[str,
     This is what a manifest keeps, so that a package stays what it is when a default changes.
 
     Raises:
-        UserError: the architecture is unknown, or the network is not a three-dimensional one.
+        UserError: the architecture is unknown, or the network has neither two nor three dimensions.
     """
     merged = {**_recipe(architecture).defaults, **{key: _frozen(value) for key, value in arguments.items()}}
-    if merged["spatial_dims"] != 3:
-        raise _refusal(architecture, f"spatial_dims is {merged['spatial_dims']!r} and must be 3")
+    if merged["spatial_dims"] not in (2, 3):
+        raise _refusal(architecture, f"spatial_dims is {merged['spatial_dims']!r} and must be 2 or 3")
     return merged
 
 
@@ -95,7 +98,9 @@ def build_network(architecture: str, arguments: Mapping[str, Any]) -> torch.nn.M
     try:
         network: torch.nn.Module = constructor(**complete)
     except _REFUSALS as error:
-        raise _refusal(architecture, f"{type(error).__name__}: {error}") from error
+        # MONAI's messages run over several lines; ours is one.
+        reason = " ".join(str(error).split())
+        raise _refusal(architecture, f"{type(error).__name__}: {reason}") from error
     if architecture == "residual_unet":
         _keep_amount(network)
     return network
@@ -108,7 +113,7 @@ def _keep_amount(network: torch.nn.Module) -> None:
     of the defect has the same spread whether much, little or nothing is missing, so that a healthy
     skull could not be told from a broken one.
     """
-    transposed = [module for module in network.modules() if isinstance(module, torch.nn.ConvTranspose3d)][-1]
+    transposed = [module for module in network.modules() if isinstance(module, TRANSPOSED)][-1]
     for module in network.modules():
         if getattr(module, "conv", None) is transposed and hasattr(module, "adn"):
             kept = [layer for name, layer in module.get_submodule("adn").named_children() if name != "N"]

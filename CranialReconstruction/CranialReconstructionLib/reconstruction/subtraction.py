@@ -87,7 +87,7 @@ def distance_to(mask: Mask, like: Volume) -> npt.NDArray[np.float32]:
     distance = sitk.SignedMaurerDistanceMap(
         image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )
-    return np.maximum(sitk.GetArrayFromImage(distance), 0.0)
+    return np.asarray(np.maximum(sitk.GetArrayFromImage(distance), 0.0))
 
 
 def _opened(mask: Mask, like: Volume) -> Mask:
@@ -105,7 +105,7 @@ def _holding(mask: Mask, ijk: Points) -> Mask:
     kept = np.zeros(count + 1, dtype=np.bool_)
     kept[labels[tuple(places.T)]] = True
     kept[0] = False
-    return kept[labels]
+    return np.asarray(kept[labels])
 
 
 def _joined(mask: Mask, from_bone: npt.NDArray[np.float32], voxel_volume: float) -> Mask:
@@ -116,7 +116,7 @@ def _joined(mask: Mask, from_bone: npt.NDArray[np.float32], voxel_volume: float)
     touching[labels[mask & (from_bone < JOINED)]] = True
     kept &= touching
     kept[0] = False
-    return kept[labels]
+    return np.asarray(kept[labels])
 
 
 def _window(grid: Grid, places: Points, margin: float) -> Window:

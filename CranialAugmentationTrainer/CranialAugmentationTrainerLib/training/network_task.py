@@ -1,0 +1,73 @@
+"""What every network's training shares: optimiser, schedule, and the moving average that is kept."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any
+
+import lightning
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
+from CranialAugmentationTrainerLib.training.reconstruction_data import Item
+from CranialReconstructionLib.reconstruction.networks import build_network
+
+
+class NetworkTask(lightning.LightningModule):
+    """One network; ``average`` is the one that is kept.
+
+    Subclasses say what its channels are, what its loss is and which figures are logged.
+    """
+
+    input_channels: int
+    output_channels: int
+
+    def __init__(self, settings: ReconstructionSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.network = build_network(settings.architecture, self.network_arguments(settings))
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average), use_buffers=True
+        )
+
+    @classmethod
+    def network_arguments(cls, settings: ReconstructionSettings) -> dict[str, Any]:
+        """What the network is built with."""
+        channels = {"in_channels": cls.input_channels, "out_channels": cls.output_channels}
+        return {**settings.arguments, **channels}
+
+    @abstractmethod
+    def loss(self, network: torch.nn.Module, batch: Item) -> torch.Tensor:
+        """Loss of a batch."""
+
+    @abstractmethod
+    def figures(self, network: torch.nn.Module, batch: Item) -> dict[str, torch.Tensor]:
+        """Figures of a validation batch beside its loss."""
+
+    def training_step(self, batch: Item, index: int) -> torch.Tensor:
+        return self.loss(self.network, batch)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.average.update_parameters(self.network)
+
+    def validation_step(self, batch: Item, index: int) -> None:
+        self.log("validation_loss", self.loss(self.average, batch), batch_size=1)
+        for name, value in self.figures(self.average, batch).items():
+            self.log(f"validation_{name}", value, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        chosen = self.settings.optimiser
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate_at)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate_at(self, step: int) -> float:
+        warmup = self.settings.optimiser.warmup
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min(1.0, (step - warmup) / max(1, self.settings.steps - warmup))
+        return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done))
