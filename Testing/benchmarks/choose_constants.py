@@ -29,8 +29,8 @@ from CranialReconstructionLib.reconstruction.predictor import Predictor
 
 CANDIDATES = {
     "level": (0.4, 0.44, 0.48, 0.52, 0.56),
-    "support_probability": (0.1, 0.2, 0.3, 0.4, 0.5),
-    "peak_probability": (0.6, 0.7, 0.8, 0.9),
+    "least_share": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "peak_share": (0.6, 0.7, 0.8, 0.9),
     "minimum_component_ml": (0.2, 0.5, 1.0, 2.0),
 }
 
@@ -42,6 +42,7 @@ class Field:
     case: MeasuredCase
     present: Volume
     missing: Volume
+    probable: Volume
 
 
 def main() -> int:
@@ -70,13 +71,13 @@ def _fields(predictor: Predictor, data: Path, split: Split) -> Iterator[Field]:
         for case in measured_cases(data, split, "validation", kind, cuts_a_skull=1):
             looked = predictor.look(case.skull)
             print(f"{kind} {case.name}", file=sys.stderr)
-            yield Field(case, looked.present, looked.missing)
+            yield Field(case, looked.present, looked.missing, looked.probable)
 
 
 def _score(fields: list[Field], constants: PostProcessing) -> float:
     scores = []
     for field in fields:
-        defect, _ = cut_defect(field.case.skull, field.present, field.missing, constants)
+        defect, _ = cut_defect(field.case.skull, field.present, field.missing, field.probable, constants)
         scores.append(dice(defect.voxels > 0, field.case.truth.voxels > 0))
     return float(np.mean(scores))
 

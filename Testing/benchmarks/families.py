@@ -45,7 +45,7 @@ def drawn(family: str, vault: Vault, rng: Rng) -> tuple[Plan, ...]:
     """
     if family not in FAMILIES:
         raise UserError("there is no such family", where=family, remedy=f"Use one of {', '.join(FAMILIES)}.")
-    return tuple(_placed(family, propose, vault, rng) for propose in FAMILIES[family])
+    return tuple(_placed(family, propose, vault, rng) for propose in _PROPOSALS[family])
 
 
 def _placed(family: str, propose: Callable[[Vault, Rng], Plan], vault: Vault, rng: Rng) -> Plan:
@@ -72,9 +72,11 @@ def _rough(vault: Vault, rng: Rng) -> Plan:
 
 def _hemicraniectomy(vault: Vault, rng: Rng) -> Plan:
     side = int(rng.choice([-1, 1]))
-    outline = _smooth(_QUESTION_MARK + rng.normal(scale=3.0, size=_QUESTION_MARK.shape))
-    direction = _direction(side * 90.0 + side * rng.uniform(-12.0, 8.0), rng.uniform(50.0, 60.0))
-    size = rng.uniform(80.0, 150.0)
+    corners = _QUESTION_MARK + rng.normal(scale=3.0, size=_QUESTION_MARK.shape)
+    outline = _smooth(corners * np.array([rng.uniform(1.05, 1.4), 1.0]))
+    direction = _direction(side * rng.uniform(78.0, 98.0), rng.uniform(52.0, 60.0))
+    # The large ones find a place less often, so they are drawn more often.
+    size = rng.triangular(80.0, 145.0, 145.0)
     return Plan((_sized(outline, size),), direction, ANTERIOR, UP, (80.0, 150.0), side=side)
 
 
@@ -125,7 +127,7 @@ def _on_the(side: int) -> Callable[[Vault, Rng], Plan]:
     return propose
 
 
-FAMILIES: dict[str, tuple[Callable[[Vault, Rng], Plan], ...]] = {
+_PROPOSALS: dict[str, tuple[Callable[[Vault, Rng], Plan], ...]] = {
     "polygon": (_polygon,),
     "bevelled": (_bevelled,),
     "hemicraniectomy": (_hemicraniectomy,),
@@ -135,6 +137,7 @@ FAMILIES: dict[str, tuple[Callable[[Vault, Rng], Plan], ...]] = {
     "bilateral": (_on_the(1), _on_the(-1)),
     "rough": (_rough,),
 }
+FAMILIES = tuple(_PROPOSALS)
 
 
 def _anywhere(outlines: tuple[Floats, ...], area: tuple[float, float], vault: Vault, rng: Rng) -> Plan:

@@ -63,7 +63,7 @@ def cut(complete: Volume, family: str, seed: int) -> tuple[Volume, Volume]:
 
     Args:
         complete: complete skull, roughly upright, any grid; above zero is bone.
-        family: a key of ``FAMILIES``.
+        family: one of ``FAMILIES``.
         seed: any integer, 0 or more.
 
     Raises:
@@ -103,7 +103,9 @@ def _taken(complete: Volume, bone: Mask, vault: Vault, openings: list[Opening]) 
     for k in range(bone.shape[0]):
         j, i = np.nonzero(bone[k])
         directions, distances = vault.seen(complete.grid.ras_of(np.stack([i, j, np.full_like(i, k)], axis=1)))
-        depths = vault.outer_at(directions) - distances
+        near = np.logical_or.reduce([directions @ opening.frame[2] > opening.nearness for opening in openings])
+        i, j, directions = i[near], j[near], directions[near]
+        depths = vault.outer_at(directions) - distances[near]
         taken = np.logical_or.reduce([opening.takes(directions, depths) for opening in openings])
         taken &= (depths < _DEEPEST_MM) & vault.holds(directions)
         defect[k, j[taken], i[taken]] = True

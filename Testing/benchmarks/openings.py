@@ -78,6 +78,12 @@ class Opening:
     distance: Floats
     slope: Floats
 
+    @property
+    def nearness(self) -> float:
+        """Cosine of the angle from the middle to the edge of the chart: beyond it nothing is cut."""
+        half = (self.distance.shape[0] - 1) / 2 * _CELL
+        return float(np.cos(min(half / self.scale, np.pi)))
+
     def takes(self, directions: Floats, depths: Floats) -> Mask:
         """Which bone is cut away, at directions (N, 3) and depths (N,) in millimetres under the outer surface."""
         cells = _chart(directions, self.frame, self.scale) / _CELL + (self.distance.shape[0] - 1) / 2

@@ -25,8 +25,9 @@ _SIZE = 2 * REACH_DEGREES + 1
 
 # Thickest bone, with the obliqueness of its ray and the frontal sinus, that still is vault.
 _LAYER_MM = 20.0
-# The vault ends at the latest this far from its top, in degrees; and this far from the first thick bone.
-_LOWEST_DEGREES = 100.0
+# The vault ends at the latest this many degrees from its top: in front, over the orbits, and behind; at the
+# sides, in the temporal fossae. And it ends this many cells before the first thick bone.
+_LOWEST_DEGREES = (100.0, 106.0)
 _MARGIN_CELLS = 3
 
 # Adults' and children's heads: height of the cavity's centre under the vertex, as a share of the length.
@@ -140,7 +141,8 @@ def _turned(yaw: float) -> Floats:
 def _single_layer(span: Floats) -> Mask:
     """The piece around the top in which bone spans little along the ray, off its edge by a margin."""
     rows, columns = np.indices(span.shape) - REACH_DEGREES
-    thin = (ndimage.median_filter(span, 5) <= _LAYER_MM) & (np.hypot(rows, columns) <= _LOWEST_DEGREES)
+    high = np.hypot(rows / _LOWEST_DEGREES[0], columns / _LOWEST_DEGREES[1]) <= 1.0
+    thin = (ndimage.median_filter(span, 5) <= _LAYER_MM) & high
     core = ndimage.binary_opening(thin, _disc(5))
     pieces, _ = ndimage.label(core)
     top = pieces[REACH_DEGREES, REACH_DEGREES]

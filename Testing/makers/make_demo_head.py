@@ -28,13 +28,13 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes, mesh_surface_area
 
-from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.training.head_cache import CachedHead, cache_heads
 from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.imaging.head_grid import VAULT_BOX, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy, resample
 from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 SPACING = 1.5
 # Cubic interpolation goes to this spacing, linear interpolation on to the scan's own.

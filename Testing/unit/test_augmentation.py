@@ -10,7 +10,6 @@ from synthetic_head import SyntheticHead
 from torch.nn import functional
 
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange, Patch, draw_cut, vault_of
-from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialAugmentationTrainerLib.augmentation.registration import (
     RegistrationSchedule,
     folding_fraction,
@@ -18,6 +17,7 @@ from CranialAugmentationTrainerLib.augmentation.registration import (
 )
 from CranialAugmentationTrainerLib.augmentation.spatial import SpatialRange, draw_spatial
 from CranialReconstructionLib.imaging.head_grid import VAULT_BOX
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 FRAME = HeadFrame(VAULT_BOX)
 

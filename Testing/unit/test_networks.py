@@ -116,7 +116,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         ("residual_unet", {"depth": 3}, "depth"),
         ("residual_unet", {"channels": (4,)}, "channels"),
         ("residual_unet", {"channels": 16}, "TypeError"),
-        ("residual_unet", {"spatial_dims": 2}, "spatial_dims"),
+        ("residual_unet", {"spatial_dims": 4}, "spatial_dims"),
         ("attention_unet", {"dropout": "much"}, "MUCH"),
         ("vnet", {"in_channels": 3}, "in_channels"),
         ("unetr", {"num_heads": 5}, "num_heads"),

@@ -43,8 +43,11 @@ def _panel(image: npt.NDArray[np.bool_], row: int, column: int) -> npt.NDArray[n
     return image[top : top + PANEL, left : left + PANEL]
 
 
-@pytest.mark.parametrize("flipped", [False, True], ids=["RAS grid", "LPS grid"])
-@pytest.mark.parametrize(("side", "image_side"), [(1.0, "left"), (-1.0, "right")], ids=["right", "left"])
+@pytest.mark.parametrize(
+    ("flipped", "side", "image_side"),
+    [(False, 1.0, "left"), (True, -1.0, "right")],
+    ids=["right, RAS grid", "left, LPS grid"],
+)
 def test_the_patients_right_is_at_the_left_of_the_front_view(
     tmp_path: Path, flipped: bool, side: float, image_side: str
 ) -> None:
@@ -64,7 +67,7 @@ def test_the_patients_right_is_at_the_left_of_the_front_view(
     assert from_above.sum() > 0.6 * top.sum() > 300
     # The lateral view is taken from the side of the defect, and the last view faces it.
     assert _panel(accent, 0, 1).sum() > 4000
-    rows, columns = np.nonzero(_panel(accent, 1, 1))
+    _, columns = np.nonzero(_panel(accent, 1, 1))
     assert abs(columns.mean() - half) < 25
 
 
@@ -108,7 +111,7 @@ def test_rays_meet_a_ball_where_geometry_says() -> None:
 
 def test_pooling_keeps_the_volume_and_the_place_of_the_bone() -> None:
     voxels = np.zeros((40, 50, 60), dtype=np.uint8)
-    voxels[7:23, 11:38, 20:47] = 1
+    voxels[7:23, 11:39, 20:47] = 1
     matrix = np.array([[-0.4, 0.0, 0.1, 5.0], [0.0, -0.5, 0.0, 7.0], [0.1, 0.0, 0.9, -3.0], [0.0, 0.0, 0.0, 1.0]])
     mask = Volume(voxels, matrix)
     coarse = pooled(mask, 1.3)

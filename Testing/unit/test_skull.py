@@ -65,7 +65,7 @@ def make_head(bone_hu: float = 900.0, noise: float = 12.0) -> Head:
         hounsfield[:] += share * (value - hounsfield)
         return np.asarray(share > 0.5)
 
-    def between(value: Field, low: float, high: float) -> Field:
+    def between(value: Field, low: float, high: float | Field) -> Field:
         return np.minimum(value - low, high - value)
 
     def ball(centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Field:

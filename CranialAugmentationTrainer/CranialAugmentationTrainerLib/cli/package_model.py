@@ -13,7 +13,7 @@ from CranialReconstructionLib.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``cranial package-model``."""
-    parser.add_argument("--coarse", type=Path, required=True, metavar="RUN", help="run of the coarse network")
+    parser.add_argument("--first", type=Path, required=True, metavar="RUN", help="run of the shell or coarse network")
     parser.add_argument("--fine", type=Path, metavar="RUN", help="run of the fine network")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FOLDER", help="the data of the runs, for the ranges warned about"
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from CranialAugmentationTrainerLib.training.run_folder import RunFolder
     from CranialReconstructionLib.reconstruction.manifest import Figure, TrainingData
 
-    coarse = RunFolder(options.coarse)
+    first = RunFolder(options.first)
     try:
         card = json.loads(options.card.read_text())
         content = {
@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
     def report(done: int, of: int) -> None:
         print(f"\rlooking at training skulls: {done + 1} of {of}", end="", file=sys.stderr, flush=True)
 
-    coverage = card.get("coverage") or training_coverage(options.data, coarse, report)
+    coverage = card.get("coverage") or training_coverage(options.data, first, report)
     manifest = package_runs(
         options.output,
-        coarse,
+        first,
         RunFolder(options.fine) if options.fine else None,
         data=data,
         figures=figures,

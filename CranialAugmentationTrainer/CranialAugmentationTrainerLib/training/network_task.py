@@ -28,9 +28,8 @@ class NetworkTask(lightning.LightningModule):
         super().__init__()
         self.settings = settings
         self.network = build_network(settings.architecture, self.network_arguments(settings))
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average), use_buffers=True
-        )
+        moving = get_ema_multi_avg_fn(settings.optimiser.average)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=moving, use_buffers=True)
 
     @classmethod
     def network_arguments(cls, settings: ReconstructionSettings) -> dict[str, Any]:

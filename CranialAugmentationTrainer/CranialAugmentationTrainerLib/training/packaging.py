@@ -12,8 +12,7 @@ import numpy as np
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
-from CranialAugmentationTrainerLib.training.loop import averaged_weights
-from CranialAugmentationTrainerLib.training.reconstruction_task import ReconstructionTask
+from CranialAugmentationTrainerLib.training.loop import TASKS, averaged_weights
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
@@ -30,8 +29,12 @@ from CranialReconstructionLib.reconstruction.manifest import (
 )
 from CranialReconstructionLib.reconstruction.model_package import write_package
 from CranialReconstructionLib.reconstruction.passes import COARSE_CHANNELS, FINE_CHANNELS
+from CranialReconstructionLib.reconstruction.shell_pass import SHELL_CHANNELS
+from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
 Interval = tuple[float, float]
+
+CHANNELS = {"shell": SHELL_CHANNELS, "coarse": COARSE_CHANNELS, "fine": FINE_CHANNELS}
 
 # A case may lie this much of the training range beyond its ends before it is warned about.
 COVERAGE_SLACK = 0.1
@@ -39,7 +42,7 @@ COVERAGE_SLACK = 0.1
 
 def package_runs(
     folder: Path,
-    coarse: RunFolder,
+    first: RunFolder,
     fine: RunFolder | None,
     *,
     name: str,
@@ -56,7 +59,8 @@ def package_runs(
 
     Args:
         folder: becomes the package.
-        coarse, fine: the runs; both must share their split.
+        first: run of the pass over the whole head, a shell or a coarse network.
+        fine: run of the second pass, split as the first.
         data, licence, command: for the manifest.
         post_processing: constants chosen on validation skulls.
         coverage: as ``training_coverage`` gives it.
@@ -64,31 +68,33 @@ def package_runs(
     Raises:
         UserError: a run has no checkpoint, or the two runs do not belong together.
     """
-    runs = {"coarse": coarse} | ({"fine": fine} if fine else {})
-    settings = {
-        name_: parse_settings(run.read_configuration(), str(run.path / "run.json")) for name_, run in runs.items()
-    }
-    for stage, chosen in settings.items():
-        if chosen.stage != stage:
-            raise UserError(
-                f"this is a run of the {chosen.stage} network",
-                where=str(runs[stage].path),
-                remedy=f"Name a run of the {stage} network.",
-            )
-    if fine and Split.read(fine.split) != Split.read(coarse.split):
+    opening = _settings(first)
+    if opening.stage == "fine":
         raise UserError(
-            "the two runs were split differently, so that a test skull of one taught the other",
-            where=str(fine.path),
-            remedy="Train both with the same [split].",
+            "this is a run of a fine network", where=str(first.path), remedy="Name a shell or a coarse run first."
         )
-    box = HEAD_BOXES[settings["coarse"].box]
+    runs, settings = {opening.stage: first}, {opening.stage: opening}
+    if fine:
+        settings["fine"] = _settings(fine)
+        runs["fine"] = fine
+        if settings["fine"].stage != "fine":
+            raise UserError(
+                f"this is a run of a {settings['fine'].stage} network", where=str(fine.path), remedy="Name a fine run."
+            )
+        if Split.read(fine.split) != Split.read(first.split):
+            raise UserError(
+                "the two runs were split differently, so that a test skull of one taught the other",
+                where=str(fine.path),
+                remedy="Train both with the same [split].",
+            )
+    box = HEAD_BOXES[opening.box]
     manifest = ModelManifest(
         name=name,
         version=version,
         description=description,
         licence=licence,
         networks={stage: _entry(chosen) for stage, chosen in settings.items()},
-        head_grid=HeadGrid(settings["coarse"].box, box.size),
+        head_grid=HeadGrid(opening.box, box.size),
         post_processing=dict(post_processing),
         training=Training(
             data=tuple(data),
@@ -96,7 +102,7 @@ def package_runs(
             steps=sum(_last_step(run) for run in runs.values()),
             seconds=round(sum(_seconds(run) for run in runs.values())),
             machine=platform.platform(),
-            split_sha256=sha256_of(coarse.split),
+            split_sha256=sha256_of(first.split),
         ),
         figures=tuple(figures),
         coverage=dict(coverage),
@@ -108,7 +114,7 @@ def training_coverage(
     data: Path, run: RunFolder, report: Callable[[int, int], None] = lambda done, of: None
 ) -> dict[str, Interval]:
     """Ranges of the training skulls' statistics, with some slack, as their augmentation stretched them."""
-    settings = parse_settings(run.read_configuration(), str(run.path / "run.json"))
+    settings = _settings(run)
     names = Split.read(run.split).train
     cases = [case for case in find_paired_skulls(data) if case.skull in names]
     rows = []
@@ -133,17 +139,21 @@ def _statistics(case: PairedSkull, settings: ReconstructionSettings) -> tuple[fl
     return placement.likeness, placement.scale, float(share.voxels.sum()) * share.grid.voxel_volume / 1000.0
 
 
+def _settings(run: RunFolder) -> ReconstructionSettings:
+    return parse_settings(run.read_configuration(), str(run.path / "run.json"))
+
+
 def _entry(settings: ReconstructionSettings) -> NetworkEntry:
-    coarse = settings.stage == "coarse"
-    spacing = settings.coarse_spacing if coarse else settings.fine_spacing
+    spacing = settings.coarse_spacing if settings.stage == "coarse" else settings.fine_spacing
     i, j, k = (round(edge / spacing) for edge in HEAD_BOXES[settings.box].size)
-    window = (k, j, i) if coarse else (settings.window,) * 3
+    pixels = VaultMap().size
+    windows = {"shell": (1, pixels, pixels), "coarse": (k, j, i), "fine": (settings.window,) * 3}
     return NetworkEntry(
         architecture=settings.architecture,
-        arguments=ReconstructionTask(settings).network_arguments,
-        input_channels=COARSE_CHANNELS if coarse else FINE_CHANNELS,
+        arguments=TASKS[settings.stage].network_arguments(settings),
+        input_channels=CHANNELS[settings.stage],
         spacing_mm=spacing,
-        window_voxels=window,
+        window_voxels=windows[settings.stage],
     )
 
 

@@ -141,7 +141,7 @@ def _mirror(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Res
 
     from CranialReconstructionLib.reconstruction.mirror import mirror_defect
 
-    outcome = mirror_defect(skull, stage)
+    outcome = mirror_defect(skull, lambda share, name: stage(name))
     confidence = outcome.confidence
     if confidence is None:
         confidence = outcome.defect.with_voxels(outcome.defect.voxels.astype(np.float32))

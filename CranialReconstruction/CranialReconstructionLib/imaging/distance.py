@@ -22,7 +22,5 @@ def distance_to(mask: npt.NDArray[np.bool_], spacing: tuple[float, float, float]
     image = sitk.GetImageFromArray(np.ascontiguousarray(mask).view(np.uint8))
     image.SetSpacing(spacing[::-1])
     # Maurer's transform is exact, and less than half as long under way as scipy's.
-    signed = sitk.SignedMaurerDistanceMap(
-        image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
+    signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
     return np.asarray(np.maximum(sitk.GetArrayFromImage(signed), 0.0))

@@ -73,8 +73,6 @@ def _open_parts(air: Mask) -> Mask:
     labels, _ = ndimage.label(air)
     is_open = [False]
     for box in ndimage.find_objects(labels):
-        faces = sum(
-            (part.start == 0) + (part.stop == size) for part, size in zip(box, air.shape, strict=True)
-        )
+        faces = sum((part.start == 0) + (part.stop == size) for part, size in zip(box, air.shape, strict=True))
         is_open.append(faces >= 2)
     return np.array(is_open)[labels]

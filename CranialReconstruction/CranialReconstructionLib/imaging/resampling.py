@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from CranialReconstructionLib.imaging.volume import Grid, Volume, set_itk_geometry
+from CranialReconstructionLib.imaging.volume import Array, Grid, Volume, set_itk_geometry
 
 INTERPOLATORS = {
     "nearest": sitk.sitkNearestNeighbor,
@@ -59,15 +59,15 @@ def occupancy(mask: Volume, grid: Grid) -> Volume:
 
 def _block_means(mask: Volume, blocks: tuple[int, int, int]) -> Volume:
     """Share of bone (float32) in blocks of voxels (K, J, I); rows that fill no block are left out."""
-    total = (mask.voxels > 0).view(np.uint8)
+    total: Array = (mask.voxels > 0).view(np.uint8)
     for axis, n in enumerate(blocks):
         if n > 1:
             whole = total.shape[axis] // n * n
-            parts = (
+            parts = [
                 total[tuple(slice(first, whole, n) if a == axis else slice(None) for a in range(3))]
                 for first in range(n)
-            )
-            total = reduce(np.add, parts, np.uint16(0))
+            ]
+            total = reduce(np.add, parts[1:], parts[0].astype(np.uint16))
     matrix = mask.ijk_to_ras.copy()
     matrix[:3, 3] = mask.grid.ras_of([(n - 1) / 2.0 for n in blocks[::-1]])[0]
     matrix[:3, :3] *= np.array(blocks[::-1])

@@ -23,9 +23,7 @@ def slice_warnings(ct: Volume) -> list[str]:
     longest = max(ct.spacing)
     if longest <= WIDEST_SLICE_DISTANCE:
         return []
-    return [
-        f"The slices are {longest:.2f} mm apart; above {WIDEST_SLICE_DISTANCE} mm an implant fits less well."
-    ]
+    return [f"The slices are {longest:.2f} mm apart; above {WIDEST_SLICE_DISTANCE} mm an implant fits less well."]
 
 
 def metal_warnings(metal: npt.NDArray[np.bool_], ct: Volume) -> list[str]:

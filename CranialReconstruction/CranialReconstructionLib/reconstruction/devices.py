@@ -112,12 +112,12 @@ def estimate_memory(
 
     Args:
         network: in any mode; left as it is.
-        input_shape: (batch, channels, K, J, I) of the pass that is planned.
+        input_shape: (batch, channels, then a side for each axis) of the pass that is planned.
         device: where it is going to run; decides what convolutions need beside their results.
         multiple: of ``minimum_multiple``. Without it the network is run on ``input_shape`` itself,
             which costs a whole pass, and is the way for a network of fixed input shape.
     """
-    probe = input_shape if multiple is None else (1, input_shape[1], *(3 * (2 * multiple,)))
+    probe = input_shape if multiple is None else (1, input_shape[1], *(2 * multiple for _ in input_shape[2:]))
     weights, per_element = _measured(network, probe, device)
     return weights + int(per_element * math.prod(input_shape))
 
@@ -180,7 +180,12 @@ class _LiveTensors(TorchFunctionMode):
         peak: the most bytes that lived beside them at once.
     """
 
-    _CONVOLUTIONS = (torch.nn.functional.conv3d, torch.nn.functional.conv_transpose3d)
+    _CONVOLUTIONS = (
+        torch.nn.functional.conv2d,
+        torch.nn.functional.conv3d,
+        torch.nn.functional.conv_transpose2d,
+        torch.nn.functional.conv_transpose3d,
+    )
 
     def __init__(self, network: torch.nn.Module, padded: bool) -> None:
         super().__init__()

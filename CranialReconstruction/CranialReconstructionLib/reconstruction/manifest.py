@@ -19,7 +19,8 @@ from CranialReconstructionLib.reconstruction.json_section import JsonSection
 MANIFEST_FILE = "manifest.json"
 SCHEMA = 1
 ARCHITECTURES = ("residual_unet", "attention_unet", "segresnet", "unetr", "swin_unetr", "vnet")
-PASSES = ("coarse", "fine")
+PASSES = ("shell", "coarse", "fine")
+FIRST_PASSES = ("shell", "coarse")
 
 REMEDY = "Get the package again from where it was published, or write it again from its training run."
 
@@ -101,7 +102,7 @@ class ModelManifest:
         version: of the weights.
         description: a sentence for the list of models.
         licence: of the weights.
-        networks: by pass, "coarse" always and "fine" where there is a second pass.
+        networks: by pass: "shell" or "coarse" over the whole head, and "fine" where there is a second.
         head_grid: where the coarse pass looks.
         post_processing: its constants ("threshold", "minimum_component_ml", ...), chosen on validation skulls.
         training: data, command, cost.

@@ -29,8 +29,8 @@ class PostProcessing:
         candidate_probability: where the coarse pass gives more, the fine pass looks.
         window_margin_mm: how far around that the fine pass looks.
         level: share of bone, present and missing together, at the surface.
-        support_probability: least probability of missing bone; keeps the skull's own surface out.
-        peak_probability: a component must reach this somewhere.
+        least_share: least share of missing bone; keeps the skull's own surface out.
+        peak_share: a component must reach this somewhere.
         minimum_component_ml: smaller components go.
         joint_mm: a component farther than this from the bone is not joined to it and goes.
     """
@@ -38,8 +38,8 @@ class PostProcessing:
     candidate_probability: float = 0.15
     window_margin_mm: float = 9.0
     level: float = 0.5
-    support_probability: float = 0.3
-    peak_probability: float = 0.8
+    least_share: float = 0.3
+    peak_share: float = 0.8
     minimum_component_ml: float = 0.5
     joint_mm: float = 2.0
 
@@ -61,31 +61,32 @@ class PostProcessing:
 
 
 def cut_defect(
-    skull: Volume, present: Volume, missing: Volume, constants: PostProcessing
+    skull: Volume, present: Volume, missing: Volume, probable: Volume, constants: PostProcessing
 ) -> tuple[Volume, Volume]:
     """Missing bone and its confidence on the grid of ``skull``.
 
     Args:
         skull: mask, bone above zero, (K, J, I) in any orientation.
         present: share of bone, 0 to 1, on the fine head grid.
-        missing: probability of missing bone on the same grid.
+        missing: share of missing bone on the same grid.
+        probable: probability of missing bone on the same grid.
 
     Returns:
         The defect (uint8 0 or 1) and the confidence (float32, 0 to 1, zero on the skull's own bone).
     """
     defect = np.zeros(skull.voxels.shape, np.uint8)
     confidence = np.zeros(skull.voxels.shape, np.float32)
-    window = _window(skull, missing, 0.5 * constants.support_probability)
+    window = _window(skull, missing, 0.5 * constants.least_share)
     if window is not None:
         start, stop = window
         part = skull.cropped(start, stop)
         here = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         bone = part.voxels > 0
         total = resample(present.with_voxels(present.voxels + missing.voxels), part.grid, "bspline").voxels
-        probability = resample(missing, part.grid).voxels
-        found = (total > constants.level) & (probability > constants.support_probability) & ~bone
-        defect[here] = _kept(found, probability, bone, part, constants)
-        confidence[here] = np.where(bone, 0.0, np.clip(probability, 0.0, 1.0))
+        share = resample(missing, part.grid).voxels
+        found = (total > constants.level) & (share > constants.least_share) & ~bone
+        defect[here] = _kept(found, share, bone, part, constants)
+        confidence[here] = np.where(bone, 0.0, np.clip(resample(probable, part.grid).voxels, 0.0, 1.0))
     return Volume(defect, skull.ijk_to_ras, "defect"), Volume(confidence, skull.ijk_to_ras, "confidence")
 
 
@@ -110,7 +111,7 @@ def _window(
 
 def _kept(
     found: npt.NDArray[np.bool_],
-    probability: npt.NDArray[np.float32],
+    share: npt.NDArray[np.float32],
     bone: npt.NDArray[np.bool_],
     part: Volume,
     constants: PostProcessing,
@@ -126,7 +127,7 @@ def _kept(
     candidates = np.flatnonzero(large)
     if len(candidates) == 0:
         return np.zeros_like(found)
-    sure = ndimage.maximum(probability, labels, candidates) >= constants.peak_probability
+    sure = ndimage.maximum(share, labels, candidates) >= constants.peak_share
     image = sitk.SignedMaurerDistanceMap(
         part.with_voxels(bone).to_itk(), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )

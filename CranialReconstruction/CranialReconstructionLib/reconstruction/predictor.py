@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, HeadPlacement, place_head
@@ -20,6 +21,7 @@ from CranialReconstructionLib.reconstruction.devices import (
     estimate_memory,
     largest_window,
 )
+from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.model_package import ModelPackage
 from CranialReconstructionLib.reconstruction.networks import minimum_multiple
 from CranialReconstructionLib.reconstruction.passes import (
@@ -30,6 +32,13 @@ from CranialReconstructionLib.reconstruction.passes import (
     fine_input,
 )
 from CranialReconstructionLib.reconstruction.postprocessing import PostProcessing, cut_defect
+from CranialReconstructionLib.reconstruction.shell_pass import (
+    averaged_answer,
+    missing_share,
+    shell_answer,
+    shell_input,
+)
+from CranialReconstructionLib.reconstruction.vault_map import VaultMap, unroll
 from CranialReconstructionLib.reconstruction.windows import Corner, blend, window_corners
 
 # Share of the free memory that a plan may take; the rest is for whatever else comes.
@@ -88,13 +97,15 @@ class Looked:
     Attributes:
         placement: where the head lies.
         present: share of bone, 0 to 1, on the fine head grid.
-        missing: probability of missing bone on the same grid.
+        missing: share of missing bone on the same grid, half at its surface.
+        probable: probability of missing bone on the same grid.
         plan: window of the fine pass in voxels (K, J, I) and number of windows.
     """
 
     placement: HeadPlacement
     present: Volume
     missing: Volume
+    probable: Volume
     plan: dict[str, object]
 
 
@@ -122,7 +133,12 @@ class Predictor:
                 remedy=f"This version knows {', '.join(HEAD_BOXES)}; update the extension.",
             )
         self.box = HEAD_BOXES[name]
-        self.fine_spacing = package.manifest.networks["coarse"].spacing_mm / COARSENING
+        entries = package.manifest.networks
+        self.fine_spacing = (
+            entries["shell"].spacing_mm if "shell" in entries else entries["coarse"].spacing_mm / COARSENING
+        )
+        self.frame = HeadFrame(self.box)
+        self.vault = VaultMap()
         self.networks = {pass_: network.to(device) for pass_, network in package.networks.items()}
 
     def reconstruct(self, skull: Volume, report: Report = lambda stage: None) -> Reconstruction:
@@ -137,9 +153,11 @@ class Predictor:
         clock = StageClock(report)
         looked = self.look(skull, clock)
         clock.stage("post-processing")
-        defect, confidence = cut_defect(skull, looked.present, looked.missing, self.constants)
+        defect, confidence = cut_defect(
+            skull, looked.present, looked.missing, looked.probable, self.constants
+        )
         clock.stage("checks")
-        statistics = case_statistics(looked.placement, looked.present, looked.missing.voxels)
+        statistics = case_statistics(looked.placement, looked.present, looked.probable.voxels)
         if not defect.voxels.any():
             statistics = {k: v for k, v in statistics.items() if k not in ("defect_ml", "doubt")}
         warnings = coverage_warnings(statistics, self.package.manifest.coverage)
@@ -153,40 +171,68 @@ class Predictor:
         placement = place_head(skull)
         clock.stage("head grid")
         present = occupancy(skull, self.box.grid(placement.centre, self.fine_spacing))
-        clock.stage("coarse pass")
         shares = torch.from_numpy(present.voxels)[None, None]
-        coarse = self._coarse(shares)
-        clock.stage("fine pass")
-        probability, plan = self._fine(shares, coarse)
-        return Looked(placement, present, present.with_voxels(probability.numpy()), plan)
+        plan: dict[str, object] = {}
+        if "shell" in self.networks:
+            clock.stage("shell pass")
+            missing, probable = self._shell(shares)
+        else:
+            clock.stage("coarse pass")
+            missing = probable = self._coarse(shares)
+        if "fine" in self.networks:
+            clock.stage("fine pass")
+            missing, plan = self._fine(shares, missing)
+            probable = missing
+        return Looked(
+            placement,
+            present,
+            present.with_voxels(missing[0, 0].numpy()),
+            present.with_voxels(probable[0, 0].numpy()),
+            plan,
+        )
+
+    def _shell(self, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Share of missing bone and its probability, both (1, 1, K, J, I), from the unrolled vault."""
+        tables = unroll(shares[0, 0], self.frame, self.vault)
+        seen = shell_input(tables.outer[None], tables.inner[None], tables.present[None])
+        mirrored = seen.flip(-1)
+        network = self.networks["shell"]
+        # The mean over the head and its mirror image is steadier than either.
+        answer = averaged_answer(
+            shell_answer(seen, self._run(network, seen)), shell_answer(mirrored, self._run(network, mirrored))
+        )
+        missing, probable = missing_share(answer, self.frame, self.vault, self.fine_spacing)
+        return torch.minimum(missing, 1.0 - shares[0, 0])[None, None], probable[None, None]
 
     def _coarse(self, shares: torch.Tensor) -> torch.Tensor:
-        """Probability of missing bone on the fine grid's places (1, 1, K, J, I), from the whole head."""
+        """Probability of missing bone on the fine grid (1, 1, K, J, I), from the whole head."""
         skull = coarsened(shares)
         network = self.networks["coarse"]
         seen = coarse_input(skull)
-        needed = estimate_memory(network, tuple(seen.shape), self.device)
+        entry = self.package.manifest.networks["coarse"]
+        multiple = minimum_multiple(entry.architecture, entry.arguments)
+        needed = estimate_memory(network, tuple(seen.shape), self.device, multiple)
         if needed > self._budget():
             raise UserError(
                 f"the pass over the head needs {needed / 1e9:.1f} GB and {self._budget() / 1e9:.1f} GB are free",
                 where=f"memory of device {self.device.type}",
                 remedy="Close other programs, or use another device with --device.",
             )
-        # The mean over the head and its mirror image is steadier than either.
-        both = [self._run(network, seen), self._run(network, coarse_input(skull.flip(-1))).flip(-1)]
-        return (both[0] + both[1]) / 2.0
-
-    def _fine(self, shares: torch.Tensor, coarse: torch.Tensor) -> tuple[torch.Tensor, dict[str, object]]:
-        """Probability of missing bone (K, J, I) on the fine grid, and the plan that gave it."""
-        there = torch.nn.functional.interpolate(
-            coarse, scale_factor=COARSENING, mode="trilinear", align_corners=False
+        both = [
+            torch.sigmoid(self._run(network, seen)),
+            torch.sigmoid(self._run(network, coarse_input(skull.flip(-1)))).flip(-1),
+        ]
+        return functional.interpolate(
+            (both[0] + both[1]) / 2.0, scale_factor=COARSENING, mode="trilinear", align_corners=False
         )
-        if "fine" not in self.networks:
-            return there[0, 0], {"windows": 0}
+
+    def _fine(self, shares: torch.Tensor, there: torch.Tensor) -> tuple[torch.Tensor, dict[str, object]]:
+        """Probability of missing bone (1, 1, K, J, I) on the fine grid, and the plan that gave it."""
         region = self._region(there[0, 0])
-        shape: Corner = tuple(there.shape[2:])  # type: ignore[assignment]
+        k, j, i = there.shape[2:]
+        shape: Corner = (k, j, i)
         if region is None:
-            return torch.zeros(shape), {"windows": 0}
+            return torch.zeros_like(there), {"windows": 0}
         entry = self.package.manifest.networks["fine"]
         window = largest_window(
             self.networks["fine"],
@@ -196,14 +242,15 @@ class Predictor:
             self.device,
             channels=len(FINE_CHANNELS),
         )
-        corners = list(window_corners(*region, window, shape))
+        corners = sorted(set(window_corners(*region, window, shape)))
 
         def look(corner: Corner) -> torch.Tensor:
-            here = (..., *(slice(a, a + edge) for a, edge in zip(corner, window, strict=True)))
-            return self._run(self.networks["fine"], fine_input(shares[here], there[here]))[0, 0]
+            k, j, i = (slice(a, a + edge) for a, edge in zip(corner, window, strict=True))
+            seen = fine_input(shares[..., k, j, i], there[..., k, j, i])
+            return torch.sigmoid(self._run(self.networks["fine"], seen))[0, 0]
 
-        blended = blend(look, sorted(set(corners)), window, shape)
-        return blended, {"window": list(window), "windows": len(set(corners))}
+        blended = blend(look, corners, window, shape)
+        return blended[None, None], {"window": list(window), "windows": len(corners)}
 
     def _region(self, probability: torch.Tensor) -> tuple[Corner, Corner] | None:
         """The voxels, from and up to, around which bone may be missing."""
@@ -217,7 +264,8 @@ class Predictor:
 
     def _run(self, network: torch.nn.Module, seen: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(), autocast(self.device):
-            return torch.sigmoid(network(seen.to(self.device)).float()).cpu()
+            said: torch.Tensor = network(seen.to(self.device)).float().cpu()
+            return said
 
     def _budget(self) -> int:
         return int(MEMORY_SHARE * available_memory(self.device)) if self.memory is None else self.memory
