@@ -138,10 +138,11 @@ def _unit(vector: Floats) -> Floats:
 def _drawn(plan: Plan, cell: float) -> tuple[Floats, Mask]:
     """The places of the chart's cells along either axis, and the union of the outlines."""
     half = int(np.ceil(plan.reach / cell))
-    inside = np.zeros((2 * half + 1, 2 * half + 1), dtype=bool)
+    shape = (2 * half + 1, 2 * half + 1)
+    inside: Mask = np.zeros(shape, dtype=np.bool_)
     for outline in plan.outlines:
-        inside |= polygon2mask(inside.shape, outline / cell + half)
-    return np.arange(-half, half + 1) * cell, inside
+        inside |= polygon2mask(shape, outline / cell + half)
+    return np.arange(-half, half + 1, dtype=np.float64) * cell, inside
 
 
 def _chart(directions: Floats, frame: Floats, scale: float) -> Floats:

@@ -147,7 +147,8 @@ def _single_layer(span: Floats) -> Mask:
     pieces, _ = ndimage.label(core)
     top = pieces[REACH_DEGREES, REACH_DEGREES]
     vault = ndimage.binary_fill_holes(pieces == top) if top else np.zeros_like(core)
-    return ndimage.binary_erosion(vault, _disc(_MARGIN_CELLS))
+    off_the_edge: Mask = ndimage.binary_erosion(vault, _disc(_MARGIN_CELLS))
+    return off_the_edge
 
 
 def _disc(radius: int) -> Mask:
@@ -164,4 +165,5 @@ def _cells(directions: Floats) -> Floats:
 
 
 def _sampled(field: Floats, directions: Floats) -> Floats:
-    return ndimage.map_coordinates(field, _cells(directions), order=1, mode="nearest")
+    sampled: Floats = ndimage.map_coordinates(field, _cells(directions), order=1, mode="nearest")
+    return sampled

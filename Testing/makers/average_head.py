@@ -35,7 +35,8 @@ CAVITY_CORE = 16.0
 DEPTH_LIMIT = 16.0
 # Registration runs on voxels this many times longer than the heads' own.
 REGISTRATION_POOLING = 2
-SCHEDULE = RegistrationSchedule(alpha=1500.0, levels=(4, 2, 1), iterations=50)
+# First towards one of the skulls, stiffly, then towards the mean that came out, more closely.
+SCHEDULES = (RegistrationSchedule(alpha=12500.0), RegistrationSchedule(alpha=1500.0))
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Shell:
     spacing: float
 
     @property
-    def bone(self) -> Mask:
-        """What lies under the outer surface and not in the cavity."""
-        bone: Mask = (self.outside > 0.0) & (self.cavity <= 0.0)
+    def bone(self) -> Field:
+        """Share of bone, 0 to 1: what lies under the outer surface and not in the cavity."""
+        bone: Field = np.clip(np.minimum(self.outside, -self.cavity) / self.spacing + 0.5, 0.0, 1.0)
         return bone
 
 
@@ -104,28 +105,35 @@ def endocranial_cavity(bone: Mask, spacing: float, centre_kji: tuple[int, int, i
 
 
 def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, int, int]) -> Shell:
-    """The mean of ``shares`` of bone (K, J, I) on one grid: mean surfaces in the mean shape.
+    """The mean of ``shares`` of bone (K, J, I) on one grid: mean surfaces in the mean shape."""
+    shells = [shell_of(share, spacing, centre_kji) for share in shares]
+    target = shares[0]
+    for schedule in SCHEDULES:
+        mean = _mean_towards(target, shares, shells, schedule)
+        target = mean.bone
+    return mean
 
-    All are registered to the first (REFERENCE's registration, W24). Where x is a place of the first
-    head and u its displacement into another, the mean place of x is x + mean(u); the mean of the
-    depths is moved there.
+
+def _mean_towards(
+    target: Field, shares: Sequence[Field], shells: Sequence[Shell], schedule: RegistrationSchedule
+) -> Shell:
+    """All registered to ``target`` (affine and dense, W24), averaged, and moved to the mean shape.
+
+    Where x is a place of the target and u its displacement into a skull, the mean place of x is
+    x + mean(u); the mean of the depths is moved there.
     """
-    first = _pooled(shares[0])
-    depths = np.zeros((2, *shares[0].shape), dtype=np.float32)
+    depths = np.zeros((2, *target.shape), dtype=np.float32)
     displacements = []
-    for number, share in enumerate(shares):
-        shell = shell_of(share, spacing, centre_kji)
-        moving = _pooled(share)
-        displacement = torch.zeros(3, *first.shape) if number == 0 else register(moving, first, SCHEDULE)
+    for number, (share, shell) in enumerate(zip(shares, shells, strict=True)):
+        displacement = register(_pooled(share), _pooled(target), schedule)
         print(f"  skull {number + 1} of {len(shares)}: folding {folding_fraction(displacement):.2%}")
         displacement = functional.interpolate(
-            displacement[None], size=share.shape, mode="trilinear", align_corners=False
+            displacement[None], size=target.shape, mode="trilinear", align_corners=False
         )[0]
         displacements.append(_in_voxels(displacement.numpy()))
         depths += _moved(np.stack((shell.outside, shell.cavity)), displacements[-1]) / len(shares)
-    back = _inverse(np.mean(displacements, axis=0))
-    outside, cavity = _moved(depths, back)
-    return Shell(outside, cavity, spacing)
+    outside, cavity = _moved(depths, _inverse(np.mean(displacements, axis=0)))
+    return Shell(outside, cavity, shells[0].spacing)
 
 
 def varied(shell: Shell, variation: Variation, generator: np.random.Generator) -> Shell:

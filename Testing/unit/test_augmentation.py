@@ -120,7 +120,8 @@ def test_cuts_come_on_both_sides_in_front_and_behind(skull: torch.Tensor) -> Non
     places = FRAME.places(6.0)
     middles = []
     for seed in range(40):
-        share = draw_cut(MaskingRange(second=0.0), vault_of(skull, FRAME), FRAME, generator(seed)).share(places, 6.0) * skull
+        cut = draw_cut(MaskingRange(second=0.0), vault_of(skull, FRAME), FRAME, generator(seed))
+        share = cut.share(places, 6.0) * skull
         middles.append((share[..., None] * places).sum((0, 1, 2)) / share.sum())
     spread = torch.stack(middles)
     for axis in (0, 1):

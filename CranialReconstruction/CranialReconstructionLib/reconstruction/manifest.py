@@ -161,8 +161,9 @@ def parse_manifest(values: object, where: str) -> ModelManifest:
     if not _PACKAGE_NAME.fullmatch(name):
         raise top.refusal("name", f"{name!r} must be lower-case letters, digits, dots, dashes or underscores")
     entries = top.section("networks")
-    if "coarse" not in entries.names() or not set(entries.names()) <= set(PASSES):
-        raise top.refusal("networks", "must hold 'coarse', may hold 'fine', and nothing else")
+    passes = set(entries.names())
+    if len(passes & set(FIRST_PASSES)) != 1 or not passes <= set(PASSES):
+        raise top.refusal("networks", "must hold either 'shell' or 'coarse', may hold 'fine', and nothing else")
     grid = top.section("head_grid")
     constants = top.section("post_processing")
     coverage = top.section("coverage")

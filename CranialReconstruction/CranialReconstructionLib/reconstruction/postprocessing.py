@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.resampling import resample
-from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.imaging.volume import Grid, Volume
 
 
 @dataclass(frozen=True)
@@ -76,31 +76,64 @@ def cut_defect(
     """
     defect = np.zeros(skull.voxels.shape, np.uint8)
     confidence = np.zeros(skull.voxels.shape, np.float32)
-    window = _window(skull, missing, 0.5 * constants.least_share)
-    if window is not None:
+    total = present.with_voxels(present.voxels + missing.voxels)
+    # Each piece is cut in its own window: two holes far apart must not cost the whole head.
+    for piece in _pieces(present, missing, constants):
+        window = _window(skull, missing.grid, piece)
+        if window is None:
+            continue
         start, stop = window
         part = skull.cropped(start, stop)
         here = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         bone = part.voxels > 0
-        total = resample(present.with_voxels(present.voxels + missing.voxels), part.grid, "bspline").voxels
-        share = resample(missing, part.grid).voxels
-        found = (total > constants.level) & (share > constants.least_share) & ~bone
-        defect[here] = _kept(found, share, bone, part, constants)
-        confidence[here] = np.where(bone, 0.0, np.clip(resample(probable, part.grid).voxels, 0.0, 1.0))
+        start_low = (piece[0].start, piece[1].start, piece[2].start)
+        stop_low = (piece[0].stop, piece[1].stop, piece[2].stop)
+        sums, shares, chances = (
+            resample(field.cropped(start_low, stop_low), part.grid, interpolator).voxels
+            for field, interpolator in ((total, "bspline"), (missing, "linear"), (probable, "linear"))
+        )
+        found = (sums > constants.level) & (shares > constants.least_share) & ~bone
+        defect[here] |= _without_scraps(found, part, constants.minimum_component_ml)
+        confidence[here] = np.maximum(confidence[here], np.where(bone, 0.0, np.clip(chances, 0.0, 1.0)))
     return Volume(defect, skull.ijk_to_ras, "defect"), Volume(confidence, skull.ijk_to_ras, "confidence")
 
 
+Box = tuple[slice, ...]
+
+
+def _pieces(present: Volume, missing: Volume, constants: PostProcessing) -> list[Box]:
+    """Boxes (K, J, I) of the pieces of missing bone on the head grid that can come to something."""
+    labels, count = ndimage.label(missing.voxels > 0.5 * constants.least_share)
+    if count == 0:
+        return []
+    numbers = np.arange(1, count + 1)
+    peaks = ndimage.maximum(missing.voxels, labels, numbers)
+    millilitres = ndimage.sum(missing.voxels, labels, numbers) * missing.grid.voxel_volume / 1000.0
+    apart = ndimage.distance_transform_edt(present.voxels < 0.5, missing.spacing[::-1])
+    distances = ndimage.minimum(apart, labels, numbers)
+    hopeful = (
+        (peaks >= constants.peak_share)
+        # Half of the least volume leaves room for what the cut below a voxel adds.
+        & (millilitres >= 0.5 * constants.minimum_component_ml)
+        & (distances <= constants.joint_mm)
+    )
+    margin = 3
+    return [
+        tuple(
+            slice(max(0, axis.start - margin), min(n, axis.stop + margin))
+            for axis, n in zip(box, labels.shape, strict=True)
+        )
+        for box, wanted in zip(ndimage.find_objects(labels), hopeful, strict=True)
+        if wanted and box is not None
+    ]
+
+
 def _window(
-    skull: Volume, missing: Volume, above: float
+    skull: Volume, head: Grid, piece: Box
 ) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
-    """The voxels (K, J, I) of ``skull``, from and up to, that hold all of ``missing`` above a value."""
-    places = np.argwhere(missing.voxels > above)
-    if len(places) == 0:
-        return None
-    # Corners of the box of all such voxels, which on another orientation lie inside another box.
-    low, high = places.min(0) - 2, places.max(0) + 2
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, -1).T
-    kji = skull.grid.ijk_of(missing.grid.ras_of(corners[:, ::-1]))[:, ::-1]
+    """The voxels (K, J, I) of ``skull``, from and up to, that hold a box of the head grid."""
+    corners = np.array(np.meshgrid(*[(axis.start, axis.stop - 1) for axis in piece], indexing="ij")).reshape(3, -1).T
+    kji = skull.grid.ijk_of(head.ras_of(corners[:, ::-1]))[:, ::-1]
     size = np.array(skull.voxels.shape)
     start = np.clip(np.floor(kji.min(0)), 0, size).astype(int)
     stop = np.clip(np.ceil(kji.max(0)) + 1, 0, size).astype(int)
@@ -109,28 +142,12 @@ def _window(
     return (int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2]))
 
 
-def _kept(
-    found: npt.NDArray[np.bool_],
-    share: npt.NDArray[np.float32],
-    bone: npt.NDArray[np.bool_],
-    part: Volume,
-    constants: PostProcessing,
+def _without_scraps(
+    found: npt.NDArray[np.bool_], part: Volume, least_millilitres: float
 ) -> npt.NDArray[np.bool_]:
-    """``found`` without components that are small, doubtful or apart from the bone."""
+    """``found`` without components under a size."""
     image = sitk.ConnectedComponent(part.with_voxels(found).to_itk())
     labels = sitk.GetArrayFromImage(image)
-    sizes = np.bincount(labels.ravel())
-    if len(sizes) < 2:
-        return found
-    large = sizes * part.grid.voxel_volume / 1000.0 >= constants.minimum_component_ml
+    large = np.bincount(labels.ravel()) * part.grid.voxel_volume / 1000.0 >= least_millilitres
     large[0] = False
-    candidates = np.flatnonzero(large)
-    if len(candidates) == 0:
-        return np.zeros_like(found)
-    sure = ndimage.maximum(share, labels, candidates) >= constants.peak_share
-    image = sitk.SignedMaurerDistanceMap(
-        part.with_voxels(bone).to_itk(), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
-    distance = sitk.GetArrayFromImage(image) if bone.any() else np.full(found.shape, np.inf)
-    joined = ndimage.minimum(distance, labels, candidates) <= constants.joint_mm
-    return np.isin(labels, candidates[sure & joined])
+    return large[labels]
