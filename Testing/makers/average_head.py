@@ -35,8 +35,7 @@ CAVITY_CORE = 16.0
 DEPTH_LIMIT = 16.0
 # Registration runs on voxels this many times longer than the heads' own.
 REGISTRATION_POOLING = 2
-# First towards one of the skulls, stiffly, then towards the mean that came out, more closely.
-SCHEDULES = (RegistrationSchedule(alpha=12500.0), RegistrationSchedule(alpha=1500.0))
+SCHEDULE = RegistrationSchedule(alpha=1500.0)
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,6 @@ class Shell:
     outside: Field
     cavity: Field
     spacing: float
-
-    @property
-    def bone(self) -> Field:
-        """Share of bone, 0 to 1: what lies under the outer surface and not in the cavity."""
-        bone: Field = np.clip(np.minimum(self.outside, -self.cavity) / self.spacing + 0.5, 0.0, 1.0)
-        return bone
 
 
 @dataclass(frozen=True)
@@ -105,35 +98,29 @@ def endocranial_cavity(bone: Mask, spacing: float, centre_kji: tuple[int, int, i
 
 
 def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, int, int]) -> Shell:
-    """The mean of ``shares`` of bone (K, J, I) on one grid: mean surfaces in the mean shape."""
-    shells = [shell_of(share, spacing, centre_kji) for share in shares]
-    target = shares[0]
-    for schedule in SCHEDULES:
-        mean = _mean_towards(target, shares, shells, schedule)
-        target = mean.bone
-    return mean
+    """The mean of ``shares`` of bone (K, J, I) on one grid: mean surfaces in the mean shape.
 
-
-def _mean_towards(
-    target: Field, shares: Sequence[Field], shells: Sequence[Shell], schedule: RegistrationSchedule
-) -> Shell:
-    """All registered to ``target`` (affine and dense, W24), averaged, and moved to the mean shape.
-
-    Where x is a place of the target and u its displacement into a skull, the mean place of x is
-    x + mean(u); the mean of the depths is moved there.
+    All are registered (affine and dense, W24) to the one that is most like the others. Where x is a
+    place of that one and u its displacement into another, the mean place of x is x + mean(u); the
+    mean of the depths is moved there.
     """
-    depths = np.zeros((2, *target.shape), dtype=np.float32)
+    pooled = [
+        functional.avg_pool3d(torch.from_numpy(share)[None], REGISTRATION_POOLING)[0] for share in shares
+    ]
+    target = min(pooled, key=lambda one: sum(float((one - other).square().mean()) for other in pooled))
+    depths = np.zeros((2, *shares[0].shape), dtype=np.float32)
     displacements = []
-    for number, (share, shell) in enumerate(zip(shares, shells, strict=True)):
-        displacement = register(_pooled(share), _pooled(target), schedule)
+    for number, (share, moving) in enumerate(zip(shares, pooled, strict=True)):
+        shell = shell_of(share, spacing, centre_kji)
+        displacement = register(moving, target, SCHEDULE)
         print(f"  skull {number + 1} of {len(shares)}: folding {folding_fraction(displacement):.2%}")
         displacement = functional.interpolate(
-            displacement[None], size=target.shape, mode="trilinear", align_corners=False
+            displacement[None], size=share.shape, mode="trilinear", align_corners=False
         )[0]
         displacements.append(_in_voxels(displacement.numpy()))
         depths += _moved(np.stack((shell.outside, shell.cavity)), displacements[-1]) / len(shares)
     outside, cavity = _moved(depths, _inverse(np.mean(displacements, axis=0)))
-    return Shell(outside, cavity, shells[0].spacing)
+    return Shell(outside, cavity, spacing)
 
 
 def varied(shell: Shell, variation: Variation, generator: np.random.Generator) -> Shell:
@@ -177,10 +164,6 @@ def _depth(mask: Mask, spacing: float) -> Field:
     depth: Field = np.clip(inside, -DEPTH_LIMIT, DEPTH_LIMIT).astype(np.float32)
     smooth: Field = ndimage.gaussian_filter(depth, 0.5)
     return smooth
-
-
-def _pooled(share: Field) -> torch.Tensor:
-    return functional.avg_pool3d(torch.from_numpy(share)[None], REGISTRATION_POOLING)[0]
 
 
 def _in_voxels(displacement: Field) -> Field:

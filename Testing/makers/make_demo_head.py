@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from average_head import SCHEDULES, Field, Mask, Shell, Variation, mean_shell, smooth_noise, varied
+from average_head import SCHEDULE, Field, Mask, Shell, Variation, mean_shell, smooth_noise, varied
 from craniectomy import Craniectomy, saw_field
 from resemblance import bone_dice, rigid_surface_distance
 from scipy import ndimage
@@ -34,7 +34,6 @@ from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.imaging.head_grid import VAULT_BOX, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy, resample
 from CranialReconstructionLib.imaging.volume import Grid, Volume
-from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
 SPACING = 1.5
@@ -220,10 +219,10 @@ def make(arguments: argparse.Namespace, cache: Path) -> None:
             "source": SOURCE,
             "skulls": sorted(head.name for head in heads),
             "excluded": arguments.exclude,
-            "method": "skulls registered to one of them (affine, then dense displacement); signed depths of"
+            "method": "skulls registered to the one most like the others (affine, then dense displacement); signed depths of"
             " the outer surface and of the endocranial cavity averaged and moved to the mean shape; smooth"
             " random stretch, bend and thickness; sampled as an oblique scan; sawn open",
-            "registration": [asdict(schedule) for schedule in SCHEDULES],
+            "registration": asdict(SCHEDULE),
             "variation": asdict(variation),
             "craniectomy": asdict(plan),
             "scan": asdict(scan),

@@ -23,9 +23,11 @@ from CranialAugmentationTrainerLib.training.loss import reconstruction_loss, sof
 from CranialAugmentationTrainerLib.training.packaging import package_runs, training_coverage
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.evaluation.overlap import dice
 from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.reconstruction.manifest import TrainingData
 from CranialReconstructionLib.reconstruction.model_package import load_package
+from CranialReconstructionLib.reconstruction.predictor import Predictor
 
 TINY = ReconstructionSettings(
     stage="coarse",
@@ -117,6 +119,24 @@ def test_a_fine_run_works_on_a_coarse_one_and_both_make_a_package(data: Path, tm
     with torch.inference_mode():
         expected = trained_network(coarse)(seen)
         torch.testing.assert_close(package.network("coarse")(seen), expected, atol=2e-2, rtol=2e-2)
+
+
+def test_a_shell_run_makes_a_package_that_finds_its_hole(data: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "shell")
+    arguments = {"spatial_dims": 2, "channels": [8, 16, 16], "strides": [2, 2], "num_res_units": 1}
+    still = CaseMixture(paired=0.6, healthy=0.1, towards=0.0, spatial=None)
+    settings = replace(TINY, stage="shell", arguments=arguments, steps=60, steps_an_epoch=30, batch=2, pool=3)
+    train(replace(settings, mixture=still, warps=0), data, run)
+    assert events(run, "validated")[-1]["validation_missing_dice"] > 0.6
+    package_runs(
+        tmp_path / "package", run, None, name="tiny-shell", version="1", description="for a test", data=[],
+        licence="Apache-2.0", command="pytest", post_processing={}, coverage={},
+    )  # fmt: skip
+    head = SyntheticHead(half_axes=(70.0, 88.0, 80.0), hole_direction=(-0.5, 0.4, 1.0))
+    grid = head.grid((1.5, 1.5, 1.5))
+    predictor = Predictor(load_package(tmp_path / "package"), torch.device("cpu"))
+    found = predictor.reconstruct(head.skull(grid)).defect
+    assert dice(found.voxels > 0, head.defect(grid).voxels > 0) > 0.7
 
 
 def test_runs_of_different_splits_are_not_packaged(data: Path, tmp_path: Path) -> None:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch.utils.data import Dataset
 
-from CranialAugmentationTrainerLib.augmentation.deformable_masking import DeformableCut, draw_cut
+from CranialAugmentationTrainerLib.augmentation.deformable_masking import (
+    DeformableCut,
+    PlacesOnVault,
+    draw_cut,
+)
 from CranialAugmentationTrainerLib.training.cases import CaseMixture
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialAugmentationTrainerLib.training.vault_pool import UnrolledHead
+from CranialReconstructionLib.reconstruction.continuation import continue_tables
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.vault_map import Tables, VaultMap
 
@@ -23,7 +28,7 @@ LEAST_KEPT = 0.5
 class ShellCases(Dataset[Item]):
     """Cases ``first`` to ``first + count`` of the endless sequence that a seed stands for.
 
-    Each item has ``outer``, ``inner``, ``present`` of the defective skull, ``whole_outer`` and
+    Each item has ``outer``, ``inner`` (continued over holes), ``present`` of the defective skull, ``whole_outer`` and
     ``whole_inner`` of the complete one, ``whole_present``, and ``missing``; all (V, U).
     """
 
@@ -65,10 +70,11 @@ class ShellCases(Dataset[Item]):
         elif kind >= self.mixture.healthy:
             cut = draw_cut(self.mixture.masking, self._vault_of(whole), self.frame, generator)
             left, missing = self._cut(whole, cut)
+        continued = continue_tables(left, self.vault)
         item = {
-            "outer": left.outer,
-            "inner": left.inner,
-            "present": left.present,
+            "outer": continued.outer,
+            "inner": continued.inner,
+            "present": continued.present,
             "whole_outer": whole.outer,
             "whole_inner": whole.inner,
             "whole_present": whole.present,
@@ -76,7 +82,7 @@ class ShellCases(Dataset[Item]):
         }
         return {name: image.flip(-1) if flip else image for name, image in item.items()}
 
-    def _vault_of(self, whole: Tables):  # type: ignore[no-untyped-def]
+    def _vault_of(self, whole: Tables) -> PlacesOnVault:
         def place(direction: torch.Tensor) -> torch.Tensor:
             u, v = self.vault.pixels(direction)
             size = self.vault.size

@@ -48,7 +48,7 @@ SOME_BONE = 0.3
 HOLE_GAP = 5.0
 SMALLEST_OPENING = 60.0  # mm2
 # How far about a hole the two sides are made to agree, standard deviation in mm.
-FIT_REACH = 40.0
+FIT_REACH = 20.0
 # What makes a warning: vault that lacks bone on both sides, mm2; a defect this near the plane, mm;
 # two sides this unlike, mm.
 BOTH_MISSING = 300.0

@@ -76,33 +76,44 @@ def cut_defect(
     """
     defect = np.zeros(skull.voxels.shape, np.uint8)
     confidence = np.zeros(skull.voxels.shape, np.float32)
-    total = present.with_voxels(present.voxels + missing.voxels)
+    total = present.voxels + missing.voxels
     # Each piece is cut in its own window: two holes far apart must not cost the whole head.
     for piece in _pieces(present, missing, constants):
-        window = _window(skull, missing.grid, piece)
+        window = _window(skull, missing.grid, piece.box)
         if window is None:
             continue
         start, stop = window
         part = skull.cropped(start, stop)
         here = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-        bone = part.voxels > 0
-        start_low = (piece[0].start, piece[1].start, piece[2].start)
-        stop_low = (piece[0].stop, piece[1].stop, piece[2].stop)
-        sums, shares, chances = (
-            resample(field.cropped(start_low, stop_low), part.grid, interpolator).voxels
-            for field, interpolator in ((total, "bspline"), (missing, "linear"), (probable, "linear"))
+        near = resample(piece.around, part.grid, "nearest").voxels > 0
+        free = np.nonzero(near & (part.voxels == 0))
+        places = _head_indices(np.stack(free), part.grid, missing.grid)
+        shares, chances = (
+            ndimage.map_coordinates(field.voxels, places, order=1) for field in (missing, probable)
         )
-        found = (sums > constants.level) & (shares > constants.least_share) & ~bone
+        sums = ndimage.map_coordinates(total, places, order=3)
+        found = np.zeros(part.voxels.shape, np.bool_)
+        found[free] = (sums > constants.level) & (shares > constants.least_share)
         defect[here] |= _without_scraps(found, part, constants.minimum_component_ml)
-        confidence[here] = np.maximum(confidence[here], np.where(bone, 0.0, np.clip(chances, 0.0, 1.0)))
+        chance = np.zeros(part.voxels.shape, np.float32)
+        chance[free] = np.clip(chances, 0.0, 1.0)
+        confidence[here] = np.maximum(confidence[here], chance)
     return Volume(defect, skull.ijk_to_ras, "defect"), Volume(confidence, skull.ijk_to_ras, "confidence")
 
 
 Box = tuple[slice, ...]
 
 
-def _pieces(present: Volume, missing: Volume, constants: PostProcessing) -> list[Box]:
-    """Boxes (K, J, I) of the pieces of missing bone on the head grid that can come to something."""
+@dataclass(frozen=True)
+class _Piece:
+    """A connected piece of missing bone on the head grid: its box (K, J, I), and what lies around it."""
+
+    box: Box
+    around: Volume
+
+
+def _pieces(present: Volume, missing: Volume, constants: PostProcessing) -> list[_Piece]:
+    """The pieces that can come to something."""
     labels, count = ndimage.label(missing.voxels > 0.5 * constants.least_share)
     if count == 0:
         return []
@@ -117,15 +128,22 @@ def _pieces(present: Volume, missing: Volume, constants: PostProcessing) -> list
         & (millilitres >= 0.5 * constants.minimum_component_ml)
         & (distances <= constants.joint_mm)
     )
-    margin = 3
-    return [
-        tuple(
-            slice(max(0, axis.start - margin), min(n, axis.stop + margin))
-            for axis, n in zip(box, labels.shape, strict=True)
-        )
-        for box, wanted in zip(ndimage.find_objects(labels), hopeful, strict=True)
-        if wanted and box is not None
-    ]
+    pieces = []
+    for number, box in zip(numbers[hopeful], np.array(ndimage.find_objects(labels))[hopeful], strict=True):
+        low = np.maximum([axis.start - 2 for axis in box], 0)
+        high = np.minimum([axis.stop + 2 for axis in box], labels.shape)
+        roomy = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        around = ndimage.binary_dilation(labels[roomy] == number, np.ones((3, 3, 3))).astype(np.uint8)
+        matrix = missing.grid.cropped((int(low[0]), int(low[1]), int(low[2])), around.shape).ijk_to_ras
+        pieces.append(_Piece(roomy, Volume(around, matrix)))
+    return pieces
+
+
+def _head_indices(kji: npt.NDArray[np.intp], grid: Grid, head: Grid) -> npt.NDArray[np.float32]:
+    """Indices (3, N) of the head grid, of voxels (3, N) of ``grid``; both (k, j, i)."""
+    matrix = np.linalg.inv(head.ijk_to_ras) @ grid.ijk_to_ras
+    turn, shift = matrix[:3, :3][::-1, ::-1].astype(np.float32), matrix[:3, 3][::-1].astype(np.float32)
+    return turn @ kji.astype(np.float32) + shift[:, None]
 
 
 def _window(

@@ -14,6 +14,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, HeadPlacement, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy
 from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.reconstruction.continuation import continue_tables
 from CranialReconstructionLib.reconstruction.coverage import case_statistics, coverage_warnings
 from CranialReconstructionLib.reconstruction.devices import (
     autocast,
@@ -193,7 +194,7 @@ class Predictor:
 
     def _shell(self, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of missing bone and its probability, both (1, 1, K, J, I), from the unrolled vault."""
-        tables = unroll(shares[0, 0], self.frame, self.vault)
+        tables = continue_tables(unroll(shares[0, 0], self.frame, self.vault), self.vault)
         seen = shell_input(tables.outer[None], tables.inner[None], tables.present[None])
         mirrored = seen.flip(-1)
         network = self.networks["shell"]

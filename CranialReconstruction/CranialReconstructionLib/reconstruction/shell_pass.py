@@ -11,11 +11,11 @@ import torch
 from torch.nn import functional
 
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
-from CranialReconstructionLib.reconstruction.vault_map import Tables, VaultMap, fill_in
+from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
 SHELL_CHANNELS = (
-    "outer table, filled in",
-    "thickness, filled in",
+    "outer table, continued over holes",
+    "thickness, continued over holes",
     "bone present",
     "outer table of the other side",
     "thickness of the other side",
@@ -24,7 +24,7 @@ SHELL_CHANNELS = (
 SHELL_OUTPUTS = 5
 
 # Millimetres that the network's numbers stand for, so that they are about one.
-_MIDDLE, _RADIUS, _THICKNESS, _CORRECTION = 80.0, 10.0, 5.0, 5.0
+_MIDDLE, _RADIUS, _THICKNESS, _CORRECTION = 80.0, 10.0, 5.0, 1.5
 # Width of the surfaces of the painted bone: about that of a skull's on the fine grid.
 _SURFACE_WIDTH = 2.0
 # Least believable error of a table, millimetres.
@@ -49,16 +49,13 @@ class ShellAnswer:
 
 
 def shell_input(outer: torch.Tensor, inner: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-    """The network's input (B, 6, V, U) from the tables of defective skulls (B, V, U)."""
-    known = present[:, None]
-    radius = fill_in(outer[:, None], known)
-    thickness = fill_in((outer - inner)[:, None], known)
-    side = torch.cat(((radius - _MIDDLE) / _RADIUS, thickness / _THICKNESS - 1.0, known), dim=1)
+    """The network's input (B, 6, V, U) from continued tables and where bone is (B, V, U)."""
+    side = torch.stack(((outer - _MIDDLE) / _RADIUS, (outer - inner) / _THICKNESS - 1.0, present), dim=1)
     return torch.cat((side, side.flip(-1)), dim=1)
 
 
 def shell_answer(seen: torch.Tensor, said: torch.Tensor) -> ShellAnswer:
-    """The network's output (B, 5, V, U) in millimetres, as corrections of its filled-in input."""
+    """The network's output (B, 5, V, U) in millimetres, as corrections of the continued tables."""
     outer = seen[:, 0] * _RADIUS + _MIDDLE
     thickness = (seen[:, 1] + 1.0) * _THICKNESS
     inner = outer - thickness
@@ -102,15 +99,6 @@ def missing_share(answer: ShellAnswer, frame: HeadFrame, vault: VaultMap, spacin
     ramp = ((0.5 + below / _SURFACE_WIDTH).clamp(0, 1)) * ((0.5 + above / _SURFACE_WIDTH).clamp(0, 1))
     likely = _laplace(below, outer_scale) * _laplace(above, inner_scale)
     return torch.stack((missing * ramp, missing * likely))
-
-
-def tables_batch(tables: list[Tables]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Outer, inner, present, each (B, V, U), of several vaults."""
-    return (
-        torch.stack([each.outer for each in tables]),
-        torch.stack([each.inner for each in tables]),
-        torch.stack([each.present for each in tables]),
-    )
 
 
 def _laplace(distance: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -102,24 +102,6 @@ def unroll(shares: torch.Tensor, frame: HeadFrame, vault: VaultMap) -> Tables:
     return tables_on_rays(frame.sample(shares[None], vault.rays())[0], vault)
 
 
-def fill_in(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """``values`` (B, 1, V, U) where ``known`` is 1, and smoothly continued where it is 0.
-
-    Averages over ever larger neighbourhoods (a pyramid) stand in for what is not known.
-    """
-    levels = [(values * known, known)]
-    while min(levels[-1][0].shape[-2:]) % 2 == 0 and min(levels[-1][0].shape[-2:]) > 2:
-        levels.append((functional.avg_pool2d(levels[-1][0], 2), functional.avg_pool2d(levels[-1][1], 2)))
-    total, weight = levels[-1]
-    coarsest = total.sum((-2, -1), keepdim=True) / weight.sum((-2, -1), keepdim=True).clamp_min(1e-6)
-    filled = torch.where(weight > 0, total / weight.clamp_min(1e-6), coarsest)
-    for total, weight in reversed(levels[:-1]):
-        above = functional.interpolate(filled, size=total.shape[-2:], mode="bilinear", align_corners=False)
-        trust = weight / (weight + 0.05)
-        filled = trust * total / weight.clamp_min(1e-6) + (1.0 - trust) * above
-    return torch.where(known > 0.5, values, filled)
-
-
 def _crossing(occupancy: torch.Tensor, index: torch.Tensor, vault: VaultMap, rising: bool) -> torch.Tensor:
     """Radius (V, U) where the share crosses one half between samples ``index`` and the next."""
     following = (index + 1).clamp_max(occupancy.shape[0] - 1)
