@@ -119,7 +119,10 @@ def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, i
         )[0]
         displacements.append(_in_voxels(displacement.numpy()))
         depths += _moved(np.stack((shell.outside, shell.cavity)), displacements[-1]) / len(shares)
-    outside, cavity = _moved(depths, _inverse(np.mean(displacements, axis=0)))
+    mean = np.mean(displacements, axis=0)
+    # Where the mean head lies is of no account, and a shift would leave the box's floor without a source.
+    mean -= mean[:, depths[0] > 0.0].mean(axis=1)[:, None, None, None]
+    outside, cavity = _moved(depths, _inverse(mean))
     return Shell(outside, cavity, spacing)
 
 

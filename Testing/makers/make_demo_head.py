@@ -48,6 +48,12 @@ VAULT_THICKNESS = 13.0
 ROUGHNESS, BUMP = 0.15, 1.5
 PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch")
 LICENCE = "CC BY-NC-SA 4.0"
+METHOD = (
+    "The skulls were registered to the one most like the others (affine, then dense displacement); signed"
+    " depths of the outer surface and of the endocranial cavity were averaged and moved to the mean shape;"
+    " stretch, bend and thickness were varied by smooth random fields; the head was sampled as an oblique"
+    " scan and sawn open."
+)
 SOURCE = "SkullFix: Kodym et al., Data in Brief 35:106902 (2021), from CQ500"
 
 
@@ -219,9 +225,7 @@ def make(arguments: argparse.Namespace, cache: Path) -> None:
             "source": SOURCE,
             "skulls": sorted(head.name for head in heads),
             "excluded": arguments.exclude,
-            "method": "skulls registered to the one most like the others (affine, then dense displacement); signed depths of"
-            " the outer surface and of the endocranial cavity averaged and moved to the mean shape; smooth"
-            " random stretch, bend and thickness; sampled as an oblique scan; sawn open",
+            "method": METHOD,
             "registration": asdict(SCHEDULE),
             "variation": asdict(variation),
             "craniectomy": asdict(plan),

@@ -50,7 +50,8 @@ def test_a_reconstruction_from_end_to_end(
     method: str, skull_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "out"
-    assert main(["reconstruct", str(skull_file), "-o", str(folder), "--method", method, "--device", "cpu", "--json"]) == 0
+    arguments = ["reconstruct", str(skull_file), "-o", str(folder), "--method", method, "--device", "cpu", "--json"]
+    assert main(arguments) == 0
     report = json.loads(capsys.readouterr().out)
     assert {file.name for file in folder.iterdir()} == RESULTS
     assert report == json.loads((folder / "report.json").read_text())
@@ -135,19 +136,25 @@ def test_results_move_in_only_when_all_are_there(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "report.json").write_text("old")
-    with pytest.raises(KeyboardInterrupt), result_folder(folder) as beside:
-        (beside / "report.json").write_text("new")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with result_folder(folder) as beside:
+            (beside / "report.json").write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [file.name for file in folder.iterdir()] == ["report.json"]
     assert (folder / "report.json").read_text() == "old"
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     def full() -> None:
-        raise OSError(28, "No space left on device")
+        with result_folder(tmp_path / "out") as beside:
+            (beside / "defect.nrrd").write_text("half")
+            raise OSError(28, "No space left on device")
 
-    with pytest.raises(UserError, match="No space left"), result_folder(tmp_path / "out") as beside:
-        (beside / "defect.nrrd").write_text("half")
+    with pytest.raises(UserError, match="No space left"):
         full()
     assert not (tmp_path / "out").exists()
 

@@ -9,6 +9,7 @@ from CranialReconstructionLib.imaging.head_grid import VAULT_BOX
 from CranialReconstructionLib.imaging.resampling import occupancy
 from CranialReconstructionLib.reconstruction.continuation import continue_tables, fill_by_averages
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+from CranialReconstructionLib.reconstruction.shape_model import ShapeModel, fit_shape_model
 from CranialReconstructionLib.reconstruction.shell_pass import (
     SHELL_CHANNELS,
     SHELL_OUTPUTS,
@@ -113,6 +114,26 @@ def test_a_wedge_of_bone_at_the_rim_does_not_tilt_the_plate() -> None:
     spoilt[22:24, 26:38] -= 4.0
     continued = continue_tables(Tables(spoilt * present, (outer - 6.0) * present, present), SMALL)
     assert (continued.outer - outer).abs().max() < 0.01
+
+
+def test_the_shape_model_knows_what_the_rim_does_not() -> None:
+    """Ellipsoids of two sizes, a third of one gone: its shape tells how the rest goes on."""
+    vaults = []
+    for number in range(12):
+        scale = 0.9 + 0.02 * number
+        outer = ellipsoid_radius(np.array(HEAD.half_axes) * [scale, 1.0, 2.0 - scale])
+        vaults.append(Tables(outer, outer - 6.0, torch.ones_like(outer)))
+    model = fit_shape_model(vaults[:-2], SMALL, modes=6)
+    again = ShapeModel.from_tensors(model.tensors())
+    truth = vaults[-1]
+    present = (SMALL.directions()[..., 0] < 0.3).float()
+    left = Tables(truth.outer * present, truth.inner * present, present)
+    errors = [
+        float((continue_tables(left, SMALL, shape).outer - truth.outer)[SMALL.directions()[..., 2] > 0].abs().mean())
+        for shape in (again, None)
+    ]
+    assert errors[0] < 0.3
+    assert errors[0] < 0.2 * errors[1]
 
 
 def test_no_bone_at_all_is_not_a_crash() -> None:

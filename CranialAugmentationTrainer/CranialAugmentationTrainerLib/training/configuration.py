@@ -64,6 +64,7 @@ class ReconstructionSettings:
         architecture, arguments: as ``build_network`` takes them.
         box: name of the canonical head box.
         fine_spacing: voxel edge of the fine grid, mm; the coarse grid's is twice as long.
+        modes: of the shell network's shape model.
         window: edge of the fine network's window, voxels.
         coarse_run: run folder of the coarse network that the fine one works on.
         start_from: run folder whose weights this run starts from, to go on with other settings.
@@ -85,6 +86,7 @@ class ReconstructionSettings:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     box: str = "vault"
     fine_spacing: float = 1.5
+    modes: int = 200
     window: int = 80
     coarse_run: str = ""
     start_from: str = ""

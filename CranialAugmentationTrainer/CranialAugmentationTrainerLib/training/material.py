@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from torch.utils.data import Dataset
 
@@ -25,6 +26,7 @@ from CranialAugmentationTrainerLib.training.shell_data import ShellCases
 from CranialAugmentationTrainerLib.training.vault_pool import UnrolledHead, unroll_head, vault_pool
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+from CranialReconstructionLib.reconstruction.shape_model import ShapeModel, fit_shape_model
 from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
 VALIDATION_SEED = 1_000_003
@@ -120,11 +122,22 @@ def _shell_material(
     recipe = json.dumps([spatial, settings.mixture.towards, settings.seed, settings.warps, names, asdict(vault)])
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     pool = vault_pool(settings.pool, draw, cache / f"vaults-{digest}", report)
+    shape = _shape_model(run, pool, vault, settings.modes)
     upright = [unroll_head(still, [head], [], frame, vault, 0) for head in held]
     return Material(
-        lambda first, count: ShellCases(settings.mixture, pool, frame, vault, settings.seed, first, count),
-        ShellCases(still, upright, frame, vault, VALIDATION_SEED, 0, settings.validation_cases),
+        lambda first, count: ShellCases(settings.mixture, pool, frame, vault, shape, settings.seed, first, count),
+        ShellCases(still, upright, frame, vault, shape, VALIDATION_SEED, 0, settings.validation_cases),
     )
+
+
+def _shape_model(run: RunFolder, pool: Sequence[UnrolledHead], vault: VaultMap, modes: int) -> ShapeModel:
+    """The shape model of the pool's whole vaults, fitted once a run."""
+    if not run.shape_model.exists():
+        fitted = fit_shape_model([head.complete for head in pool], vault, modes)
+        beside = run.shape_model.with_suffix(".part")
+        save_file(fitted.tensors(), beside)
+        beside.replace(run.shape_model)
+    return ShapeModel.from_tensors(load_file(run.shape_model))
 
 
 def _small(complete: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import load_file
 
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.datasets.split import Split
@@ -107,7 +108,8 @@ def package_runs(
         figures=tuple(figures),
         coverage=dict(coverage),
     )
-    return write_package(folder, manifest, {stage: averaged_weights(run) for stage, run in runs.items()})
+    shape = load_file(first.shape_model) if opening.stage == "shell" else None
+    return write_package(folder, manifest, {stage: averaged_weights(run) for stage, run in runs.items()}, shape)
 
 
 def training_coverage(

@@ -33,6 +33,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def shape_model(self) -> Path:
+        """Shape model of a shell run, fitted to its training skulls."""
+        return self.path / "shape.safetensors"
+
+    @property
     def split(self) -> Path:
         """The skulls of training, validation and test."""
         return self.path / "split.json"

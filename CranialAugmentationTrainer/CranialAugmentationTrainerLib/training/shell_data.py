@@ -17,6 +17,7 @@ from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialAugmentationTrainerLib.training.vault_pool import UnrolledHead
 from CranialReconstructionLib.reconstruction.continuation import continue_tables
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+from CranialReconstructionLib.reconstruction.shape_model import ShapeModel
 from CranialReconstructionLib.reconstruction.vault_map import Tables, VaultMap
 
 # How many depths of the bone a cut is asked about, so that an oblique rim leaves a wedge.
@@ -38,6 +39,7 @@ class ShellCases(Dataset[Item]):
         pool: Sequence[UnrolledHead],
         frame: HeadFrame,
         vault: VaultMap,
+        shape: ShapeModel,
         seed: int,
         first: int,
         count: int,
@@ -46,6 +48,7 @@ class ShellCases(Dataset[Item]):
         self.pool = pool
         self.frame = frame
         self.vault = vault
+        self.shape = shape
         self.seed = seed
         self.first = first
         self.count = count
@@ -70,7 +73,7 @@ class ShellCases(Dataset[Item]):
         elif kind >= self.mixture.healthy:
             cut = draw_cut(self.mixture.masking, self._vault_of(whole), self.frame, generator)
             left, missing = self._cut(whole, cut)
-        continued = continue_tables(left, self.vault)
+        continued = continue_tables(left, self.vault, self.shape)
         item = {
             "outer": continued.outer,
             "inner": continued.inner,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 from CranialReconstructionLib.cli.command import Command
@@ -53,9 +54,10 @@ def _run(options: argparse.Namespace) -> int:
         write_json(cohort, matching, options.json)
     if options.csv is not None:
         write_csv(cohort, options.csv)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
     # A pipe has no width of its own; the table must not lose columns in it.
-    console.print(scores_table(cohort), width=None if console.is_terminal else 200)
+    width = None if sys.stdout.isatty() else 200
+    console = Console(markup=False, highlight=False, soft_wrap=True, width=width)
+    console.print(scores_table(cohort))
     for line in remarks(cohort, matching):
         console.print(line)
     return 0

@@ -80,9 +80,7 @@ def _match_files(prediction: Path, truth: Path, skull: Path | None) -> Matching:
     if skull is None or not skull.is_dir():
         return Matching((CaseFiles(name, prediction, truth, skull),))
     found = _cases_in(skull).get(name)
-    return Matching(
-        (CaseFiles(name, prediction, truth, found),), without_skull=() if found is not None else (name,)
-    )
+    return Matching((CaseFiles(name, prediction, truth, found),), without_skull=() if found is not None else (name,))
 
 
 def _match_folders(prediction: Path, truth: Path, skull: Path | None) -> Matching:

@@ -72,8 +72,6 @@ def _within(distance: float, skull: Mask, spacing: tuple[float, float, float]) -
     image = sitk.GetImageFromArray(np.ascontiguousarray(skull).view(np.uint8))
     image.SetSpacing([float(edge) for edge in spacing[::-1]])
     # Linear in the number of voxels, and a quarter of the memory of scipy's transform.
-    distances = sitk.SignedMaurerDistanceMap(
-        image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
+    distances = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
     near: Mask = sitk.GetArrayViewFromImage(distances) <= distance + _ROUNDING_MM
     return near

@@ -88,9 +88,7 @@ class SurfaceDistances:
         return float((self.to_truth.mean() + self.to_prediction.mean()) / 2.0)
 
 
-def surface_dice(
-    prediction: Mask, truth: Mask, spacing: Spacing, tolerance: float = SURFACE_TOLERANCE_MM
-) -> float:
+def surface_dice(prediction: Mask, truth: Mask, spacing: Spacing, tolerance: float = SURFACE_TOLERANCE_MM) -> float:
     """Share of both surfaces' area that lies within ``tolerance`` millimetres of the other (SDSC).
 
     Args:

@@ -24,7 +24,7 @@ ABSENT = "-"
 def scores_table(cohort: Cohort) -> Table:
     """A row for every case, and for several cases the mean, median, spread and worst."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("case", no_wrap=True)
+    table.add_column("case", overflow="fold")
     for metric in METRICS:
         table.add_column(metric.label, justify="right", no_wrap=True)
     for name, scores in cohort.cases.items():
@@ -36,7 +36,6 @@ def scores_table(cohort: Cohort) -> Table:
         for row in ("mean", "median", "std", "worst"):
             figures = [_figure(getattr(summary, row, None), metric) for metric, summary in summaries]
             table.add_row(row, *figures)
-        table.add_row("worst case", *[summary.worst_case if summary else ABSENT for _, summary in summaries])
         table.add_row("cases", *[str(summary.count) if summary else "0" for _, summary in summaries])
     return table
 
@@ -48,6 +47,9 @@ def remarks(cohort: Cohort, matching: Matching) -> list[str]:
         f"SDSC at {', '.join(sorted(tolerances))} mm. HD95 pools both directions (AutoImplant), HD95max is "
         "the larger of the two (MONAI)."
     ]
+    worst = cohort.summary(METRICS[0])
+    if worst is not None and worst.count > 1:
+        lines.append(f"Worst {METRICS[0].label}: {worst.worst_case}.")
     for name in cohort.failures:
         empty = "prediction" if cohort.cases[name].prediction_empty else "truth"
         lines.append(f"Failed: {name}, the {empty} is empty; overlaps count as 0, distances are left out.")

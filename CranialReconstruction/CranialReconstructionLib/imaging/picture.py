@@ -31,6 +31,8 @@ AROUND, BELOW = 135.0, 110.0
 # The head's longest side fills this share of a panel.
 FILL = 0.84
 SCENE_SPACING = 0.95
+# The mask's steps are smoothed away by about its voxel size, between these, mm.
+SMOOTHING = (0.85, 1.5)
 
 BONE = np.array([236.0, 224.0, 200.0])
 MISSING = np.array([24.0, 146.0, 196.0])
@@ -76,7 +78,8 @@ def draw_case(skull: Volume, defect: Volume, path: Path, caption: str | None = N
     low, high = _shown(whole, place)
     target, extent = (low + high) / 2.0, float((high - low).max()) / FILL
     tint = _Tint(whole, skull.with_voxels(missing))
-    scene = BoneScene(tint.whole)
+    smoothing = float(np.clip(1.2 * max(skull.spacing), *SMOOTHING))
+    scene = BoneScene(tint.whole, smoothing)
     panels = _panels(target, _direction(defect, place.centre))
 
     def rendered(panel: _Panel) -> Image.Image:

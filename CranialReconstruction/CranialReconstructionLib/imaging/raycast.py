@@ -19,9 +19,8 @@ from CranialReconstructionLib.imaging.volume import Grid, Volume
 Points = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-SMOOTHING = 0.85  # mm
-# A surface's slope is measured over this, to either side, mm.
-SLOPE_REACH = 1.4
+# A surface's slope is measured over this many times the smoothing, to either side.
+SLOPE_REACH = 1.6
 # A ray starts this far before a voxel's centre, walks by this, and gives up after so many steps, mm.
 BEFORE = 1.0
 STRIDE = 0.7
@@ -78,13 +77,15 @@ class BoneScene:
 
     Args:
         occupancy: share of bone, 0 to 1, in voxels of about 0.5 to 1 mm, air at the borders.
+        smoothing: standard deviation of the Gaussian that takes the voxels' steps away, mm.
     """
 
-    def __init__(self, occupancy: Volume) -> None:
+    def __init__(self, occupancy: Volume, smoothing: float = 0.85) -> None:
         self._fine = ndimage.gaussian_filter(
-            occupancy.voxels, SMOOTHING / np.array(occupancy.spacing[::-1]), truncate=2.0
+            occupancy.voxels, smoothing / np.array(occupancy.spacing[::-1]), truncate=2.0
         )
         self._grid = occupancy.grid
+        self._slope_reach = SLOPE_REACH * smoothing
         self._to_kji = np.linalg.inv(self._grid.ijk_to_ras)[:3][::-1].astype(np.float32)
         self._surface = _surface_voxels(self._fine, self._grid)
         shape = np.array(self._fine.shape)
@@ -138,7 +139,7 @@ class BoneScene:
     def _normals(self, places: Points, forward: Points) -> Points:
         slopes = [
             self._sample(self._fine, places - axis, 1) - self._sample(self._fine, places + axis, 1)
-            for axis in SLOPE_REACH * np.eye(3, dtype=np.float32)
+            for axis in np.float32(self._slope_reach) * np.eye(3, dtype=np.float32)
         ]
         slope = np.stack(slopes, axis=1)
         length = np.linalg.norm(slope, axis=1, keepdims=True)

@@ -1,7 +1,8 @@
-"""Tables continued over a hole as a thin plate would: the start from which the shell network corrects.
+"""Tables continued over a hole: the start from which the shell network corrects.
 
-Over the hole the squared Laplacian vanishes, so that height and slope go on from the bone around it.
-For many holes this alone is right to a third of a millimetre. (Ours.)
+The shape model says what the whole vault is likely to be; what it misses at the bone around the hole
+is carried over the hole as a thin plate (outer table) or a membrane (thickness) would carry it, so that
+the tables meet the bone in height and the outer one in slope. (Ours.)
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from scipy import ndimage, sparse
 from scipy.sparse import linalg
 from torch.nn import functional
 
+from CranialReconstructionLib.reconstruction.shape_model import LOWEST, ShapeModel
 from CranialReconstructionLib.reconstruction.vault_map import Tables, VaultMap
 
 # Pixels next to a hole that are not trusted: an oblique rim leaves a wedge of bone, not the tables.
 RIM = 3
-# Sine of the elevation below which there is no vault, and plain averages do.
-LOWEST = -0.25
+# Bone thinner than this, millimetres, is not believed.
+LEAST_THICKNESS = 0.5
+# What the shape model misses is taken over from this far above the lowest elevation it knows.
+MARGIN = 0.08
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,24 @@ class ContinuedTables:
     present: torch.Tensor
 
 
-def continue_tables(tables: Tables, vault: VaultMap) -> ContinuedTables:
-    """Both tables over the whole map, from where there is bone."""
-    absent = tables.present.numpy() < 0.5
-    trusted = ~ndimage.binary_dilation(absent, iterations=RIM)
-    known = torch.from_numpy(trusted.astype(np.float32))[None, None]
-    images = torch.stack((tables.outer, tables.inner))[:, None]
-    start = fill_by_averages(images, known)[:, 0].numpy().astype(np.float64)
-    upper = vault.directions()[..., 2].numpy() > LOWEST
-    outer, inner = _thin_plates(start, trusted | ~upper)
-    return ContinuedTables(
-        torch.from_numpy(outer.astype(np.float32)), torch.from_numpy(inner.astype(np.float32)), tables.present
-    )
+def continue_tables(tables: Tables, vault: VaultMap, shape: ShapeModel | None = None) -> ContinuedTables:
+    """Both tables over the whole map, from where there is bone; without a shape model, from the rim alone."""
+    trusted = ~ndimage.binary_dilation(tables.present.numpy() < 0.5, iterations=RIM)
+    known = torch.from_numpy(trusted.astype(np.float32))
+    images = torch.stack((tables.outer, tables.outer - tables.inner))
+    filled = fill_by_averages(images[:, None], known[None, None])[:, 0]
+    elevation = vault.directions()[..., 2].numpy()
+    if shape is None:
+        expected, anchor = torch.zeros_like(filled), np.ones_like(trusted)
+    else:
+        expected = shape.expected(images[0], images[1], known, vault)
+        anchor = trusted & (elevation > LOWEST + MARGIN)
+    missed = np.where(anchor, (filled - expected).numpy().astype(np.float64), 0.0)
+    fixed = trusted | (elevation <= LOWEST)
+    carried = np.stack((_carried(missed[0], fixed, thin_plate=True), _carried(missed[1], fixed, thin_plate=False)))
+    upper = torch.from_numpy(elevation > LOWEST) & ~torch.from_numpy(trusted)
+    whole = torch.where(upper, expected + torch.from_numpy(carried.astype(np.float32)), filled)
+    return ContinuedTables(whole[0], whole[0] - whole[1].clamp_min(LEAST_THICKNESS), tables.present)
 
 
 def fill_by_averages(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
@@ -68,30 +78,29 @@ def fill_by_averages(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.where(known > 0.5, values, filled)
 
 
-def _thin_plates(images: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """``images`` (N, V, U) with what is not ``known`` (V, U) replaced by the biharmonic continuation."""
-    unknown = np.flatnonzero(~known)
+def _carried(
+    image: npt.NDArray[np.float64], fixed: npt.NDArray[np.bool_], thin_plate: bool
+) -> npt.NDArray[np.float64]:
+    """``image`` (V, U) with what is not ``fixed`` replaced by the continuation of what is."""
+    unknown = np.flatnonzero(~fixed)
     if len(unknown) == 0:
-        return images
-    operator = _squared_laplacian(known.shape[0], known.shape[1])[unknown]
-    flat = images.reshape(len(images), -1).copy()
-    outside = known.ravel()
-    solve = linalg.factorized(operator[:, unknown].tocsc())
-    for image in flat:
-        image[unknown] = solve(-(operator[:, outside] @ image[outside]))
-    return flat.reshape(images.shape)
+        return image
+    laplacian = _laplacian(*fixed.shape)
+    operator = ((laplacian.T @ laplacian) if thin_plate else laplacian).tocsr()[unknown]
+    flat, outside = image.ravel().copy(), fixed.ravel()
+    flat[unknown] = linalg.spsolve(operator[:, unknown].tocsc(), -(operator[:, outside] @ flat[outside]))
+    return flat.reshape(image.shape)
 
 
 @lru_cache(maxsize=4)
-def _squared_laplacian(rows: int, columns: int) -> Any:
-    """The squared five-point Laplacian with free edges, a sparse matrix."""
+def _laplacian(rows: int, columns: int) -> Any:
+    """The five-point Laplacian with free edges, a sparse matrix."""
 
     def second_difference(n: int) -> Any:
         middle = np.full(n, -2.0)
         middle[[0, -1]] = -1.0
         return sparse.diags_array([np.ones(n - 1), middle, np.ones(n - 1)], offsets=[-1, 0, 1])
 
-    laplacian = sparse.kron(second_difference(rows), sparse.eye_array(columns)) + sparse.kron(
+    return sparse.kron(second_difference(rows), sparse.eye_array(columns)) + sparse.kron(
         sparse.eye_array(rows), second_difference(columns)
     )
-    return (laplacian.T @ laplacian).tocsr()

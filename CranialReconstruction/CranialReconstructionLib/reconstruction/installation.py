@@ -9,7 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.catalogue import user_folder
-from CranialReconstructionLib.reconstruction.manifest import MANIFEST_FILE, ModelManifest, read_manifest
+from CranialReconstructionLib.reconstruction.manifest import (
+    MANIFEST_FILE,
+    SHAPE_FILE,
+    ModelManifest,
+    read_manifest,
+)
 from CranialReconstructionLib.reconstruction.model_package import load_package
 from CranialReconstructionLib.reconstruction.staged_folder import staged_folder
 
@@ -84,4 +89,5 @@ def _extract(archive: zipfile.ZipFile, entry: str, path: Path) -> None:
 
 def _file_names(manifest: ModelManifest) -> list[str]:
     weights = [entry.weights for entry in manifest.networks.values()]
-    return [MANIFEST_FILE, *weights, *_COMPANIONS]
+    shape = [SHAPE_FILE] if manifest.shape_sha256 else []
+    return [MANIFEST_FILE, *weights, *shape, *_COMPANIONS]

@@ -17,6 +17,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.json_section import JsonSection
 
 MANIFEST_FILE = "manifest.json"
+SHAPE_FILE = "shape.safetensors"
 SCHEMA = 1
 ARCHITECTURES = ("residual_unet", "attention_unet", "segresnet", "unetr", "swin_unetr", "vnet")
 PASSES = ("shell", "coarse", "fine")
@@ -107,6 +108,7 @@ class ModelManifest:
         post_processing: its constants ("threshold", "minimum_component_ml", ...), chosen on validation skulls.
         training: data, command, cost.
         figures: what was measured, the headline first.
+        shape_sha256: of the shape model that a shell pass starts from; empty where there is none.
         coverage: statistics of the training cases, [low, high] each; a case outside is warned about.
     """
 
@@ -121,6 +123,7 @@ class ModelManifest:
     training: Training
     figures: tuple[Figure, ...]
     coverage: Mapping[str, tuple[float, float]]
+    shape_sha256: str = ""
 
 
 def read_manifest(folder: Path) -> ModelManifest:
@@ -182,6 +185,7 @@ def parse_manifest(values: object, where: str) -> ModelManifest:
             for item in top.sections("figures")
         ),
         coverage={key: _interval(coverage, key) for key in coverage.names()},
+        shape_sha256=_shape_digest(top),
     )
 
 
@@ -198,20 +202,25 @@ def write_manifest(manifest: ModelManifest, folder: Path) -> None:
 
 
 def verify_weights(folder: Path, entry: NetworkEntry) -> Path:
-    """The weights file of ``entry``, its SHA256 compared.
+    """The weights file of ``entry``; see ``verify_file``."""
+    return verify_file(folder, entry.weights, entry.sha256)
+
+
+def verify_file(folder: Path, name: str, sha256: str) -> Path:
+    """The file ``name`` of a package, its SHA256 compared.
 
     Raises:
         UserError: the file is missing, lies outside the package, or is not the one the manifest means.
     """
-    path = folder / entry.weights
+    path = folder / name
     if not path.is_file():
-        raise UserError(f"the weights file {entry.weights} is missing", where=str(folder), remedy=REMEDY)
+        raise UserError(f"the weights file {name} is missing", where=str(folder), remedy=REMEDY)
     if path.resolve().parent != folder.resolve():
-        raise UserError(f"the weights file {entry.weights} lies outside the package", where=str(folder), remedy=REMEDY)
+        raise UserError(f"the weights file {name} lies outside the package", where=str(folder), remedy=REMEDY)
     found = sha256_of(path)
-    if found != entry.sha256:
+    if found != sha256:
         raise UserError(
-            f"the SHA256 of the weights is {found[:12]}... where the manifest says {entry.sha256[:12]}...",
+            f"the SHA256 of the weights is {found[:12]}... where the manifest says {sha256[:12]}...",
             where=str(path),
             remedy=REMEDY,
         )
@@ -246,6 +255,15 @@ def _network(section: JsonSection) -> NetworkEntry:
     if taken != len(channels):
         raise section.refusal("input_channels", f"names {len(channels)} where the network takes {taken}")
     return NetworkEntry(architecture, arguments, channels, spacing, (int(k), int(j), int(i)), weights, sha256)
+
+
+def _shape_digest(top: JsonSection) -> str:
+    if not top.mapping().get("shape_sha256"):
+        return ""
+    digest = top.text("shape_sha256")
+    if not _SHA256.fullmatch(digest):
+        raise top.refusal("shape_sha256", "must be 64 hexadecimal digits, or empty")
+    return digest
 
 
 def _training(section: JsonSection) -> Training:

@@ -14,14 +14,17 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.manifest import (
     MANIFEST_FILE,
     REMEDY,
+    SHAPE_FILE,
     ModelManifest,
     NetworkEntry,
     read_manifest,
     sha256_of,
+    verify_file,
     verify_weights,
     write_manifest,
 )
 from CranialReconstructionLib.reconstruction.networks import build_network, full_arguments
+from CranialReconstructionLib.reconstruction.shape_model import ShapeModel
 from CranialReconstructionLib.reconstruction.staged_folder import staged_folder
 
 Weights = Mapping[str, torch.Tensor]
@@ -35,11 +38,13 @@ class ModelPackage:
         manifest: what it says of itself.
         folder: where it lies.
         networks: by pass; in evaluation mode, float32, on the CPU.
+        shape: what vaults look like, for a shell pass.
     """
 
     manifest: ModelManifest
     folder: Path
     networks: Mapping[str, torch.nn.Module]
+    shape: ShapeModel | None = None
 
     def network(self, name: str) -> torch.nn.Module:
         """The network of pass ``name``; ``KeyError`` where the package has no such pass."""
@@ -54,11 +59,15 @@ def load_package(folder: Path) -> ModelPackage:
     """
     manifest = read_manifest(folder)
     networks = {name: _load_network(folder, entry) for name, entry in manifest.networks.items()}
-    return ModelPackage(manifest, folder, networks)
+    return ModelPackage(manifest, folder, networks, _load_shape(folder, manifest))
 
 
 def write_package(
-    folder: Path, manifest: ModelManifest, weights: Mapping[str, Weights], half: bool = True
+    folder: Path,
+    manifest: ModelManifest,
+    weights: Mapping[str, Weights],
+    shape: Weights | None = None,
+    half: bool = True,
 ) -> ModelManifest:
     """Write a package into ``folder``, whole or not at all; a package that stood there is replaced.
 
@@ -66,6 +75,7 @@ def write_package(
         folder: becomes the package.
         manifest: its networks' ``weights`` and ``sha256`` are filled in here, and their arguments completed.
         weights: state dictionary of each network of the manifest.
+        shape: tensors of the shape model of a shell pass.
         half: store floating-point tensors in half precision, but for a tensor that would overflow.
 
     Returns:
@@ -94,7 +104,12 @@ def write_package(
                 weights=file.name,
                 sha256=sha256_of(file),
             )
-        complete = replace(manifest, networks=entries)
+        digest = ""
+        if shape is not None:
+            file = fresh / SHAPE_FILE
+            file.write_bytes(save({key: _stored(tensor, half) for key, tensor in shape.items()}))
+            digest = sha256_of(file)
+        complete = replace(manifest, networks=entries, shape_sha256=digest)
         write_manifest(complete, fresh)
     return complete
 
@@ -124,6 +139,16 @@ def _load_network(folder: Path, entry: NetworkEntry) -> torch.nn.Module:
         )
     network.load_state_dict(weights)
     return network.eval()
+
+
+def _load_shape(folder: Path, manifest: ModelManifest) -> ShapeModel | None:
+    if not manifest.shape_sha256:
+        return None
+    path = verify_file(folder, SHAPE_FILE, manifest.shape_sha256)
+    try:
+        return ShapeModel.from_tensors(load_file(path))
+    except (SafetensorError, KeyError) as error:
+        raise UserError(f"this is not a shape model ({error})", where=str(path), remedy=REMEDY) from error
 
 
 def _misfit(expected: Weights, found: Weights) -> str | None:

@@ -194,7 +194,7 @@ class Predictor:
 
     def _shell(self, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of missing bone and its probability, both (1, 1, K, J, I), from the unrolled vault."""
-        tables = continue_tables(unroll(shares[0, 0], self.frame, self.vault), self.vault)
+        tables = continue_tables(unroll(shares[0, 0], self.frame, self.vault), self.vault, self.package.shape)
         seen = shell_input(tables.outer[None], tables.inner[None], tables.present[None])
         mirrored = seen.flip(-1)
         network = self.networks["shell"]
