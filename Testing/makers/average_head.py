@@ -109,6 +109,7 @@ def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, i
     ]
     target = min(pooled, key=lambda one: sum(float((one - other).square().mean()) for other in pooled))
     depths = np.zeros((2, *shares[0].shape), dtype=np.float32)
+    covered = np.zeros((1, *shares[0].shape), dtype=np.float32)
     displacements = []
     for number, (share, moving) in enumerate(zip(shares, pooled, strict=True)):
         shell = shell_of(share, spacing, centre_kji)
@@ -118,11 +119,13 @@ def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, i
             displacement[None], size=share.shape, mode="trilinear", align_corners=False
         )[0]
         displacements.append(_in_voxels(displacement.numpy()))
-        depths += _moved(np.stack((shell.outside, shell.cavity)), displacements[-1]) / len(shares)
-    mean = np.mean(displacements, axis=0)
-    # Where the mean head lies is of no account, and a shift would leave the box's floor without a source.
-    mean -= mean[:, depths[0] > 0.0].mean(axis=1)[:, None, None, None]
-    outside, cavity = _moved(depths, _inverse(mean))
+        share_known = _moved(np.ones((1, *share.shape), np.float32), displacements[-1], padding="zeros")
+        depths += share_known * _moved(np.stack((shell.outside, shell.cavity)), displacements[-1])
+        covered += share_known
+    # Below the floor of its box a head says nothing, and where half of them do not there is no bone.
+    known = covered > 0.5 * len(shares)
+    depths = np.where(known, depths / np.maximum(covered, 1.0), np.float32(-DEPTH_LIMIT))
+    outside, cavity = _moved(depths, _inverse(np.mean(displacements, axis=0)))
     return Shell(outside, cavity, spacing)
 
 
@@ -175,7 +178,7 @@ def _in_voxels(displacement: Field) -> Field:
     return np.ascontiguousarray(displacement[::-1]) * half[:, None, None, None]
 
 
-def _moved(fields: Field, displacement: Field) -> Field:
+def _moved(fields: Field, displacement: Field, padding: str = "border") -> Field:
     """``fields`` (C, K, J, I) at every place plus ``displacement`` (3, K, J, I) voxels."""
     size = torch.tensor(fields.shape[1:], dtype=torch.float32)
     axes = [torch.arange(n, dtype=torch.float32) for n in fields.shape[1:]]
@@ -185,7 +188,7 @@ def _moved(fields: Field, displacement: Field) -> Field:
         torch.from_numpy(fields)[None],
         normalised.flip(0).movedim(0, -1)[None].float(),
         mode="bilinear",
-        padding_mode="border",
+        padding_mode=padding,
         align_corners=False,
     )
     result: Field = sampled[0].numpy()

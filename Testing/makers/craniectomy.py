@@ -27,12 +27,12 @@ OUTLINE = (
     (0, 62),
     (-38, 52),
     (-58, 28),
-    (-60, 2),
-    (-42, -20),
-    (-14, -38),
-    (20, -48),
-    (46, -38),
-    (62, -14),
+    (-64, -3),
+    (-49, -27),
+    (-19, -44),
+    (18, -53),
+    (49, -42),
+    (66, -14),
 )
 # The side of the head that the outline is centred on, degrees above the horizontal and before the ear.
 ELEVATION, AZIMUTH = 31.0, 10.0

@@ -28,7 +28,9 @@ STEPS = 6
 LAYERS = 5
 # Pixels in a cell of the map of nearest voxels: cells are about as large as voxels.
 CELL = 2
+AIR_VOXELS = 4  # on every side of the bone, for the slopes there
 COARSE = 4  # voxels in a cell of the map of shade
+AIR_CELLS = 4  # of that map on every side of the bone: what shades there is air
 # Light from all around is blocked by bone within about this far, mm.
 SHADE_REACH = 9.0
 
@@ -76,15 +78,16 @@ class BoneScene:
     """Bone made ready for looking at from any side.
 
     Args:
-        occupancy: share of bone, 0 to 1, in voxels of about 0.5 to 1 mm, air at the borders.
+        occupancy: share of bone, 0 to 1, in voxels of about 0.5 to 1 mm.
         smoothing: standard deviation of the Gaussian that takes the voxels' steps away, mm.
     """
 
     def __init__(self, occupancy: Volume, smoothing: float = 0.85) -> None:
+        voxels = np.pad(occupancy.voxels, AIR_VOXELS)
         self._fine = ndimage.gaussian_filter(
-            occupancy.voxels, smoothing / np.array(occupancy.spacing[::-1]), truncate=2.0
+            voxels, smoothing / np.array(occupancy.spacing[::-1]), truncate=2.0
         )
-        self._grid = occupancy.grid
+        self._grid = occupancy.grid.cropped((-AIR_VOXELS,) * 3, self._fine.shape)
         self._slope_reach = SLOPE_REACH * smoothing
         self._to_kji = np.linalg.inv(self._grid.ijk_to_ras)[:3][::-1].astype(np.float32)
         self._surface = _surface_voxels(self._fine, self._grid)
@@ -93,7 +96,7 @@ class BoneScene:
         padded = np.pad(self._fine, [(0, int(p)) for p in cells * COARSE - shape])
         means = padded.reshape(cells[0], COARSE, cells[1], COARSE, cells[2], COARSE).mean(axis=(1, 3, 5))
         reach = 0.5 * SHADE_REACH / (COARSE * np.array(self._grid.spacing[::-1]))
-        self._crowding = ndimage.gaussian_filter(means, reach, mode="constant")
+        self._crowding = ndimage.gaussian_filter(np.pad(means, AIR_CELLS), reach, mode="constant")
 
     def look(self, camera: Camera, pixels: int, extent: float) -> Sight:
         """A square picture of ``pixels`` (an even number) a side that shows ``extent`` mm."""
@@ -147,12 +150,12 @@ class BoneScene:
 
     def _kji(self, places: Points, step: int) -> Points:
         fine = places @ self._to_kji[:, :3].T + self._to_kji[:, 3]
-        return fine if step == 1 else (fine - 0.5 * (step - 1)) / np.float32(step)
+        return fine if step == 1 else (fine - 0.5 * (step - 1)) / np.float32(step) + AIR_CELLS
 
     def _sample(self, field: Points, places: Points, step: int) -> Points:
         return np.asarray(
             ndimage.map_coordinates(
-                field, self._kji(places, step).T, order=1, mode="nearest", output=np.float32
+                field, self._kji(places, step).T, order=1, mode="constant", output=np.float32
             )
         )
 
