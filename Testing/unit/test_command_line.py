@@ -166,6 +166,8 @@ def test_ctrl_c_leaves_nothing_half_written(skull_file: Path, tmp_path: Path) ->
         [*CRANIAL, "reconstruct", str(skull_file), "-o", str(folder), "--method", "mirror"],
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background inherits a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None
     while "reconstruct" not in process.stderr.readline():
