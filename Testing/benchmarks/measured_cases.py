@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from held_out_defects import FAMILIES, cut
+from families import FAMILIES
+from held_out_defects import cut
 
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.datasets.split import Split
+from CranialReconstructionLib.evaluation.case import CaseScores, evaluate_case
+from CranialReconstructionLib.evaluation.cohort import Cohort
 from CranialReconstructionLib.imaging.files import read_volume
 from CranialReconstructionLib.imaging.volume import Volume
 
 KINDS = ("paired", "held-out", "healthy")
+
+Method = Callable[[Volume], Volume]
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,18 @@ def measured_cases(
             family = FAMILIES[number % len(FAMILIES)]
             skull, truth = cut(complete, family, seed=number)
             yield MeasuredCase(f"{case.name}-{family}", skull, truth)
+
+
+def measure(method: Method, cases: Iterable[MeasuredCase]) -> Cohort:
+    """Figures at full resolution of what ``method`` makes of each case; progress on standard error."""
+    scores: dict[str, CaseScores] = {}
+    for case in cases:
+        since = time.perf_counter()
+        defect = method(case.skull)
+        seconds = time.perf_counter() - since
+        scores[case.name] = evaluate_case(defect, case.truth, case.skull)
+        print(f"{case.name}: DSC {scores[case.name].dice:.3f}, {seconds:.1f} s", file=sys.stderr)
+    return Cohort(scores)
 
 
 def _mask(path: Path) -> Volume:

@@ -11,19 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from measured_cases import KINDS, measured_cases
+from measured_cases import KINDS, Method, measure, measured_cases
 from rich.console import Console
 
 from CranialAugmentationTrainerLib.datasets.split import Split
-from CranialReconstructionLib.evaluation.case import CaseScores, evaluate_case
-from CranialReconstructionLib.evaluation.cohort import Cohort
 from CranialReconstructionLib.evaluation.tables import scores_table
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.reconstruction.catalogue import DEFAULT_MODEL, find_package
@@ -31,8 +27,6 @@ from CranialReconstructionLib.reconstruction.devices import choose_device
 from CranialReconstructionLib.reconstruction.mirror import mirror_defect
 from CranialReconstructionLib.reconstruction.model_package import load_package
 from CranialReconstructionLib.reconstruction.predictor import Predictor
-
-Method = Callable[[Volume], Volume]
 
 
 def main() -> int:
@@ -53,16 +47,10 @@ def main() -> int:
     console = Console(width=150)
     results: dict[str, dict[str, object]] = {}
     for kind in options.kinds:
-        scores: dict[str, CaseScores] = {}
-        for case in measured_cases(options.data, Split.read(options.split), options.side, kind):
-            since = time.perf_counter()
-            defect = method(case.skull)
-            seconds = time.perf_counter() - since
-            scores[case.name] = evaluate_case(defect, case.truth, case.skull)
-            print(f"{kind} {case.name}: DSC {scores[case.name].dice:.3f}, {seconds:.1f} s", file=sys.stderr)
+        cohort = measure(method, measured_cases(options.data, Split.read(options.split), options.side, kind))
         console.print(f"{kind}, {options.side} skulls, {options.method} {options.model}")
-        console.print(scores_table(Cohort(scores)))
-        results[kind] = {name: asdict(score) for name, score in scores.items()}
+        console.print(scores_table(cohort))
+        results[kind] = {name: asdict(score) for name, score in cohort.cases.items()}
     if options.output:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
     return 0

@@ -9,9 +9,10 @@ import SimpleITK as sitk
 from dicom_scans import AIR, BONE, CENTRE, Scan, ellipsoid, enhanced
 from pydicom.uid import RLELossless
 
+from CranialReconstructionLib.cli.read_input import read_input
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom import read_dicom_series
-from CranialReconstructionLib.imaging.files import read_volume
+from CranialReconstructionLib.imaging.files import read_volume, write_volume
 from CranialReconstructionLib.imaging.volume import Volume
 
 
@@ -123,6 +124,14 @@ def test_thick_slices_are_warned_about(tmp_path: Path) -> None:
     series = read_dicom_series(tmp_path)
     assert series.slice_thickness == 2.5
     assert any("2.5 mm thick" in warning for warning in series.warnings)
+
+
+def test_a_command_tells_of_thick_slices_once(tmp_path: Path) -> None:
+    Scan(np.arange(-22.0, 22.5, 2.5), extra={"SliceThickness": 2.5}).write(tmp_path / "scan")
+    volume, warnings = read_input(tmp_path / "scan")
+    assert sum("2.5 mm" in warning for warning in warnings) == 1
+    write_volume(volume, tmp_path / "scan.nrrd")
+    assert sum("2.50 mm" in warning for warning in read_input(tmp_path / "scan.nrrd")[1]) == 1
 
 
 def test_two_patients_are_refused(tmp_path: Path) -> None:

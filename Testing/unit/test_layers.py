@@ -24,8 +24,9 @@ ALLOWED_ROOMS = {
     "imaging": set(),
     "reconstruction": {"imaging"},
     "evaluation": {"imaging"},
+    "implant": {"imaging"},
     "widgets": {"scene", "engine"},
-    "cli": {"imaging", "reconstruction", "evaluation"},
+    "cli": {"imaging", "reconstruction", "evaluation", "implant"},
 }
 ROOMS = sorted(path.parent.name for path in (HOME[CORE] / CORE).glob("*/__init__.py"))
 TORCH = {"torch", "monai", "lightning", "pytorch_lightning", "torchmetrics"}

@@ -16,6 +16,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.bone_threshold import find_bone_levels, find_hounsfield_scale
 from CranialReconstructionLib.imaging.distance import distance_to
 from CranialReconstructionLib.imaging.files import read_volume, write_volume
+from CranialReconstructionLib.imaging.scan_warnings import slice_warnings
 from CranialReconstructionLib.imaging.skull import segment_skull
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.imaging.voxel_blocks import VoxelBlocks
@@ -224,7 +225,7 @@ def test_the_threshold_follows_the_scan(head: Head) -> None:
 
 def test_thick_slices_metal_and_a_cut_vault_are_told(head: Head) -> None:
     thick = Volume(head.ct.voxels[::2], head.ct.ijk_to_ras @ np.diag([1.0, 1.0, 2.0, 1.0]), "thick.nrrd")
-    assert any("3.00 mm apart" in warning for warning in segment_skull(thick).warnings)
+    assert any("3.00 mm apart" in warning for warning in slice_warnings(thick))
     cut = Volume(head.ct.voxels[:85], head.ct.ijk_to_ras, "cut.nrrd")
     assert any("superior border" in warning for warning in segment_skull(cut).warnings)
     cap = head.ct.cropped((70, 0, 0), head.ct.voxels.shape)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from synthetic_head import SyntheticHead
 
 from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
@@ -22,6 +23,7 @@ from CranialAugmentationTrainerLib.training.loop import averaged_weights, train,
 from CranialAugmentationTrainerLib.training.loss import reconstruction_loss, soft_dice_loss
 from CranialAugmentationTrainerLib.training.packaging import package_runs, training_coverage
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+from CranialReconstructionLib.cli.main import main
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.evaluation.overlap import dice
 from CranialReconstructionLib.imaging.files import write_volume
@@ -72,6 +74,12 @@ def test_the_loss_falls(data: Path, tmp_path: Path) -> None:
     assert len(losses) == 4
     assert losses[-1] < 0.8 * losses[0]
     assert events(run, "done")
+    previews = [Path(event["path"]) for event in events(run, "preview")]
+    assert [path.name for path in previews] == [f"step-{step:06d}.png" for step in (20, 40, 60, 80)]
+    # Skull, missing bone and what was found, side by side: the last comes to look like the middle one.
+    skull, missing, found = np.array_split(np.asarray(Image.open(previews[-1])).astype(float), 3, axis=1)
+    likeness = [np.corrcoef(found.ravel(), panel.ravel())[0, 1] for panel in (missing, skull)]
+    assert likeness[0] > likeness[1]
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
@@ -128,6 +136,8 @@ def test_a_shell_run_makes_a_package_that_finds_its_hole(data: Path, tmp_path: P
     settings = replace(TINY, stage="shell", arguments=arguments, steps=60, steps_an_epoch=30, batch=2, pool=3)
     train(replace(settings, mixture=still, warps=0), data, run)
     assert events(run, "validated")[-1]["validation_missing_dice"] > 0.6
+    rows, columns = np.asarray(Image.open(run.previews / "step-000060.png")).shape
+    assert (rows, columns) == (1 * 164, 4 * 164)
     package_runs(
         tmp_path / "package", run, None, name="tiny-shell", version="1", description="for a test", data=[],
         licence="Apache-2.0", command="pytest", post_processing={}, coverage={},
@@ -137,6 +147,23 @@ def test_a_shell_run_makes_a_package_that_finds_its_hole(data: Path, tmp_path: P
     predictor = Predictor(load_package(tmp_path / "package"), torch.device("cpu"))
     found = predictor.reconstruct(head.skull(grid)).defect
     assert dice(found.voxels > 0, head.defect(grid).voxels > 0) > 0.7
+
+
+def test_a_card_adds_to_what_the_training_skulls_tell(data: Path, tmp_path: Path) -> None:
+    run, card = RunFolder(tmp_path / "run"), tmp_path / "card.json"
+    train(TINY, data, run)
+    content = {
+        "name": "tiny", "version": "1", "description": "for a test", "licence": "Apache-2.0", "data": [],
+        "command": "pytest", "post_processing": {}, "coverage": {"doubt": [0.0, 0.7]},
+    }  # fmt: skip
+    card.write_text(json.dumps(content))
+    words = ["--first", str(run.path), "--data", str(data), "--card", str(card), "-o", str(tmp_path / "package")]
+    assert main(["package-model", *words]) == 0
+    coverage = load_package(tmp_path / "package").manifest.coverage
+    assert coverage["doubt"] == (0.0, 0.7)
+    assert set(coverage) == {"doubt", "likeness", "head_scale", "bone_ml", "defect_ml"}
+    smallest, largest = coverage["defect_ml"]
+    assert 0.0 < smallest < largest < 400.0
 
 
 def test_runs_of_different_splits_are_not_packaged(data: Path, tmp_path: Path) -> None:

@@ -7,7 +7,12 @@ from synthetic_head import SyntheticHead
 
 from CranialReconstructionLib.imaging.head_grid import VAULT_BOX
 from CranialReconstructionLib.imaging.resampling import occupancy
-from CranialReconstructionLib.reconstruction.continuation import continue_tables, fill_by_averages
+from CranialReconstructionLib.reconstruction.continuation import (
+    batched,
+    continue_tables,
+    fill_by_averages,
+    trusted_tables,
+)
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.shape_model import ShapeModel, fit_shape_model
 from CranialReconstructionLib.reconstruction.shell_pass import (
@@ -42,6 +47,9 @@ def skull() -> torch.Tensor:
     return shares("skull")
 
 
+HEADS = [np.array(HEAD.half_axes) * scale for scale in ([1.01, 0.98, 1.0], [1, 1, 1], [0.97, 1.03, 1], [1.04, 1, 0.98])]
+
+
 def ellipsoid_radius(half_axes: np.ndarray) -> torch.Tensor:
     directions = SMALL.directions().numpy().astype(np.float64)
     return torch.from_numpy(1.0 / np.linalg.norm(directions / half_axes, axis=-1)).float()
@@ -60,6 +68,12 @@ def test_the_vertex_is_in_the_middle_and_right_is_right() -> None:
     assert directions[31:33, 31:33, 2].min() > 0.99
     assert directions[32, 60, 0] > 0.9
     assert directions[60, 32, 1] > 0.9
+
+
+def test_solid_angles_add_up_to_the_sphere_s_share() -> None:
+    """All pixels above the horizon are half of a sphere, 2 pi."""
+    angles = VaultMap().solid_angles()
+    assert abs(float(angles[VaultMap().directions()[..., 2] > 0].sum()) - 2.0 * np.pi) < 0.02
 
 
 def test_tables_of_an_ellipsoid_are_exact(complete: torch.Tensor) -> None:
@@ -123,7 +137,7 @@ def test_the_shape_model_knows_what_the_rim_does_not() -> None:
         scale = 0.9 + 0.02 * number
         outer = ellipsoid_radius(np.array(HEAD.half_axes) * [scale, 1.0, 2.0 - scale])
         vaults.append(Tables(outer, outer - 6.0, torch.ones_like(outer)))
-    model = fit_shape_model(vaults[:-2], SMALL, modes=6)
+    model = fit_shape_model(vaults[:-2], SMALL, modes=6, reference=vaults[0].outer)
     again = ShapeModel.from_tensors(model.tensors())
     truth = vaults[-1]
     present = (SMALL.directions()[..., 0] < 0.3).float()
@@ -134,6 +148,28 @@ def test_the_shape_model_knows_what_the_rim_does_not() -> None:
     ]
     assert errors[0] < 0.3
     assert errors[0] < 0.2 * errors[1]
+
+
+def test_a_cut_through_the_bone_is_not_taken_for_its_table() -> None:
+    """On one side of a hole the outer table falls off along the saw's path; on the others the bone is whole."""
+    vaults = [Tables(outer, outer - 6.0, torch.ones_like(outer)) for outer in map(ellipsoid_radius, HEADS)]
+    shape = fit_shape_model(vaults[1:], SMALL, modes=4, reference=vaults[1].outer)
+    truth = vaults[0]
+    present = torch.ones(64, 64)
+    present[24:40, 26:38] = 0.0
+    sawn = truth.outer.clone()
+    # Pixels are 5 mm wide here, so that a saw held at 45 degrees takes all of the bone in little more than one.
+    sawn[22, 26:38] -= 3.5
+    sawn[23, 26:38] -= 5.5
+    left = Tables(sawn * present, truth.inner * present, present)
+    expected = shape.expected(left.outer, left.outer - left.inner, present, SMALL)
+    outer, inner = trusted_tables(left, expected, SMALL)
+    assert not outer[22:24, 26:38].any()
+    assert inner[22, 26:38].all()
+    assert outer[41:, 26:38].all()
+    continued = continue_tables(left, SMALL, shape)
+    assert (continued.outer - truth.outer)[23:41, 26:38].abs().max() < 0.5
+    assert (continued.inner - truth.inner)[24:40, 26:38].abs().max() < 0.5
 
 
 def test_no_bone_at_all_is_not_a_crash() -> None:
@@ -153,7 +189,7 @@ def test_averages_keep_what_is_known() -> None:
 
 def test_a_silent_network_repeats_the_continued_tables(skull: torch.Tensor) -> None:
     tables = continue_tables(unroll(skull, FRAME, SMALL), SMALL)
-    seen = shell_input(tables.outer[None], tables.inner[None], tables.present[None])
+    seen = shell_input(batched(tables))
     assert seen.shape == (1, len(SHELL_CHANNELS), 64, 64)
     answer = shell_answer(seen, torch.zeros(1, SHELL_OUTPUTS, 64, 64))
     torch.testing.assert_close(answer.outer[0], tables.outer, atol=1e-3, rtol=0)
@@ -162,7 +198,7 @@ def test_a_silent_network_repeats_the_continued_tables(skull: torch.Tensor) -> N
 
 def test_the_mirrored_half_of_the_input_is_the_head_mirrored(skull: torch.Tensor) -> None:
     seen, other = (
-        shell_input(tables.outer[None], tables.inner[None], tables.present[None])
+        shell_input(batched(tables))
         for tables in (continue_tables(unroll(head, FRAME, SMALL), SMALL) for head in (skull, skull.flip(-1)))
     )
     torch.testing.assert_close(seen.flip(-1), other, atol=2e-2, rtol=0)

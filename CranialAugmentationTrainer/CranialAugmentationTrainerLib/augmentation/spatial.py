@@ -74,7 +74,7 @@ def draw_spatial(
 
     rotation = torch.eye(3)
     for axis, angle in enumerate(uniform(-extent.rotation, extent.rotation, 3)):
-        rotation = rotation @ _rotation(axis, math.radians(float(angle)))
+        rotation = rotation @ rotation_about(axis, math.radians(float(angle)))
     magnification = uniform(*extent.scale) * (1.0 + uniform(-extent.stretch, extent.stretch, 3))
     if float(torch.rand(1, generator=generator)) < extent.flip:
         magnification[0] = -magnification[0]
@@ -86,7 +86,8 @@ def draw_spatial(
     return SpatialTransform(frame, rotation / magnification, shift, smooth[0], towards)
 
 
-def _rotation(axis: int, angle: float) -> torch.Tensor:
+def rotation_about(axis: int, angle: float) -> torch.Tensor:
+    """The rotation (3, 3) about an axis by an angle in radians."""
     c, s = math.cos(angle), math.sin(angle)
     matrix = torch.eye(3)
     a, b = [other for other in range(3) if other != axis]

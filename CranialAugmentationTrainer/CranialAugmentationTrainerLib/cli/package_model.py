@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE.json",
-        help="name, version, description, licence, data, command, post_processing, figures",
+        help="name, version, description, licence, data, command, post_processing, coverage, figures",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="becomes the package")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the package and say where it is."""
-    from CranialAugmentationTrainerLib.training.packaging import package_runs, training_coverage
+    from CranialAugmentationTrainerLib.training.packaging import TOLD_BY_SKULLS, package_runs, training_coverage
     from CranialAugmentationTrainerLib.training.run_folder import RunFolder
     from CranialReconstructionLib.reconstruction.manifest import Figure, TrainingData
 
@@ -52,7 +52,10 @@ def run(options: argparse.Namespace) -> int:
     def report(done: int, of: int) -> None:
         print(f"\rlooking at training skulls: {done + 1} of {of}", end="", file=sys.stderr, flush=True)
 
-    coverage = card.get("coverage") or training_coverage(options.data, first, report)
+    # A card may add to what the training skulls tell, or give all of it and save the minutes.
+    coverage = card.get("coverage", {})
+    if not coverage.keys() >= TOLD_BY_SKULLS:
+        coverage = {**training_coverage(options.data, first, report), **coverage}
     manifest = package_runs(
         options.output,
         first,

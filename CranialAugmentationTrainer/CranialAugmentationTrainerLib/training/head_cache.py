@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull
+from CranialAugmentationTrainerLib.training.kept_array import kept_array
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
 from CranialReconstructionLib.imaging.head_grid import HeadBox, place_head
@@ -47,18 +49,11 @@ def cache_heads(
 
     The grid is placed from the defective skull, as it is when a patient comes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     heads = []
     for done, case in enumerate(cases):
         report(done, len(cases))
         path = folder / f"{case.name.replace('/', '_')}-{spacing:g}mm.npy"
-        if not path.is_file():
-            stack = _resample_case(case, box, spacing)
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
-                np.save(file, stack)
-            beside.replace(path)
-        stack = np.load(path)
+        stack = kept_array(path, partial(_resample_case, case, box, spacing))
         heads.append(CachedHead(case.name, torch.from_numpy(stack[0]), torch.from_numpy(stack[1])))
     report(len(cases), len(cases))
     return heads

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
 from CranialAugmentationTrainerLib.training.material import Material, gather_material
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
+from CranialAugmentationTrainerLib.training.previews import write_preview
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialAugmentationTrainerLib.training.reconstruction_task import VolumeTask, WindowTask
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
@@ -142,13 +143,14 @@ class _Recorder(Callback):
         self.run = run
         self.settings = settings
         self.losses: list[float] = []
+        self.missing_ml: list[float] = []
         self.started = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         self.run.log("started", step=trainer.global_step, steps=self.settings.steps)
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, *_: Any
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
         loss = float(outputs["loss"])
         if not np.isfinite(loss):
@@ -158,6 +160,8 @@ class _Recorder(Callback):
                 remedy="Lower the learning rate; the last good checkpoint is kept.",
             )
         self.losses.append(loss)
+        if isinstance(task, NetworkTask):
+            self.missing_ml += [volume for volume in task.missing_ml(batch).tolist() if volume > 0.0]
         if trainer.global_step % 50 == 0:
             seconds = time.monotonic() - self.started
             self.run.log(
@@ -172,10 +176,15 @@ class _Recorder(Callback):
     def on_validation_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         figures = {name: round(float(value), 5) for name, value in trainer.callback_metrics.items()}
         self.run.log("validated", step=trainer.global_step, **figures)
+        if isinstance(task, NetworkTask) and task.shown:
+            path = self.run.previews / f"step-{trainer.global_step:06d}.png"
+            write_preview(task.shown, path)
+            self.run.log("preview", step=trainer.global_step, path=str(path))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         beside = self.run.checkpoint.with_suffix(".part")
         trainer.save_checkpoint(beside)
         beside.replace(self.run.checkpoint)
-        self.run.log("checkpoint", step=trainer.global_step, path=str(self.run.checkpoint))
+        seen = {"defect_ml": [round(end(self.missing_ml), 2) for end in (min, max)]} if self.missing_ml else {}
+        self.run.log("checkpoint", step=trainer.global_step, path=str(self.run.checkpoint), **seen)
         self.started = time.monotonic()

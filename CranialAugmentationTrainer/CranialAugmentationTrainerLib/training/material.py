@@ -20,10 +20,17 @@ from CranialAugmentationTrainerLib.datasets.split import Split, split_by_skull
 from CranialAugmentationTrainerLib.training.cases import CaseMixture, WarpTowards
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.head_cache import CachedHead, cache_heads
+from CranialAugmentationTrainerLib.training.kept_array import kept_array
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item, ReconstructionCases
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.training.shell_data import ShellCases
-from CranialAugmentationTrainerLib.training.vault_pool import UnrolledHead, unroll_head, vault_pool
+from CranialAugmentationTrainerLib.training.vault_pool import (
+    POSE_ERROR,
+    UnrolledHead,
+    align_heads,
+    unroll_head,
+    vault_pool,
+)
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.shape_model import ShapeModel, fit_shape_model
@@ -85,14 +92,13 @@ def registered_pairs(
         moving, fixed = pairs[index]
         name = f"towards-{heads[moving].name}-{heads[fixed].name}-{settings.fine_spacing:g}mm.npy"
         path = cache / name.replace("/", "_")
-        if not path.is_file():
-            images = [_small(heads[which].complete) for which in (moving, fixed)]
-            displacement = register(images[0], images[1], settings.registration) * (size / 2.0)
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
-                np.save(file, displacement.numpy().astype(np.float16))
-            beside.replace(path)
-        warps.append(WarpTowards(moving, torch.from_numpy(np.load(path).astype(np.float32))))
+
+        def displacement(one: int = moving, other: int = fixed) -> np.ndarray:
+            images = [_small(heads[which].complete) for which in (one, other)]
+            millimetres = register(images[0], images[1], settings.registration) * (size / 2.0)
+            return millimetres.numpy().astype(np.float16)
+
+        warps.append(WarpTowards(moving, torch.from_numpy(kept_array(path, displacement).astype(np.float32))))
         if done % 50 == 49:
             run.log("registered", pairs=done + 1, of=len(drawn))
     return warps
@@ -108,9 +114,12 @@ def _shell_material(
     run: RunFolder,
 ) -> Material:
     frame, vault = HeadFrame(HEAD_BOXES[settings.box]), VaultMap()
+    reference = _reference(run, heads, frame)
 
     def draw(number: int) -> UnrolledHead:
-        return unroll_head(settings.mixture, heads, warps, frame, vault, settings.seed * 1_000_003 + number)
+        return unroll_head(
+            settings.mixture, heads, warps, frame, vault, reference, settings.seed * 1_000_003 + number
+        )
 
     def report(done: int, of: int) -> None:
         if done % 100 == 0:
@@ -119,21 +128,33 @@ def _shell_material(
     # What a pool is made of stands in its name, so that a changed mixture never meets an old pool.
     spatial = settings.mixture.spatial and asdict(settings.mixture.spatial)
     names = [head.name for head in heads]
-    recipe = json.dumps([spatial, settings.mixture.towards, settings.seed, settings.warps, names, asdict(vault)])
+    recipe = json.dumps(
+        [spatial, settings.mixture.towards, settings.seed, settings.warps, names, asdict(vault), POSE_ERROR]
+    )
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     pool = vault_pool(settings.pool, draw, cache / f"vaults-{digest}", report)
-    shape = _shape_model(run, pool, vault, settings.modes)
-    upright = [unroll_head(still, [head], [], frame, vault, 0) for head in held]
+    shape = _shape_model(run, pool, vault, settings.modes, reference)
+    upright = [unroll_head(still, [head], [], frame, vault, reference, 0) for head in held]
     return Material(
         lambda first, count: ShellCases(settings.mixture, pool, frame, vault, shape, settings.seed, first, count),
         ShellCases(still, upright, frame, vault, shape, VALIDATION_SEED, 0, settings.validation_cases),
     )
 
 
-def _shape_model(run: RunFolder, pool: Sequence[UnrolledHead], vault: VaultMap, modes: int) -> ShapeModel:
+def _reference(run: RunFolder, heads: Sequence[CachedHead], frame: HeadFrame) -> torch.Tensor:
+    """The reference onto which heads are turned, from the run's shape model if it has one."""
+    if run.shape_model.exists():
+        return ShapeModel.from_tensors(load_file(run.shape_model)).reference
+    run.log("aligning", heads=len(heads))
+    return align_heads(heads, frame)
+
+
+def _shape_model(
+    run: RunFolder, pool: Sequence[UnrolledHead], vault: VaultMap, modes: int, reference: torch.Tensor
+) -> ShapeModel:
     """The shape model of the pool's whole vaults, fitted once a run."""
     if not run.shape_model.exists():
-        fitted = fit_shape_model([head.complete for head in pool], vault, modes)
+        fitted = fit_shape_model([head.complete for head in pool], vault, modes, reference)
         beside = run.shape_model.with_suffix(".part")
         save_file(fitted.tensors(), beside)
         beside.replace(run.shape_model)

@@ -11,6 +11,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
+from CranialAugmentationTrainerLib.training.previews import SHOWN
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialReconstructionLib.reconstruction.networks import build_network
 
@@ -18,7 +19,8 @@ from CranialReconstructionLib.reconstruction.networks import build_network
 class NetworkTask(lightning.LightningModule):
     """One network; ``average`` is the one that is kept.
 
-    Subclasses say what its channels are, what its loss is and which figures are logged.
+    Subclasses say what its channels are, what its loss is, which figures are logged and what is shown.
+    ``shown`` holds the panels of the last validation's first cases.
     """
 
     input_channels: int
@@ -27,6 +29,7 @@ class NetworkTask(lightning.LightningModule):
     def __init__(self, settings: ReconstructionSettings) -> None:
         super().__init__()
         self.settings = settings
+        self.shown: list[list[torch.Tensor]] = []
         self.network = build_network(settings.architecture, self.network_arguments(settings))
         moving = get_ema_multi_avg_fn(settings.optimiser.average)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=moving, use_buffers=True)
@@ -45,6 +48,14 @@ class NetworkTask(lightning.LightningModule):
     def figures(self, network: torch.nn.Module, batch: Item) -> dict[str, torch.Tensor]:
         """Figures of a validation batch beside its loss."""
 
+    @abstractmethod
+    def missing_ml(self, batch: Item) -> torch.Tensor:
+        """Bone missing from each case of a batch (B,), millilitres."""
+
+    @abstractmethod
+    def panels(self, network: torch.nn.Module, batch: Item) -> list[torch.Tensor]:
+        """Panels (V, U), 0 to 1, of a validation case: what is there, what is missing, what was found."""
+
     def training_step(self, batch: Item, index: int) -> torch.Tensor:
         return self.loss(self.network, batch)
 
@@ -55,6 +66,11 @@ class NetworkTask(lightning.LightningModule):
         self.log("validation_loss", self.loss(self.average, batch), batch_size=1)
         for name, value in self.figures(self.average, batch).items():
             self.log(f"validation_{name}", value, batch_size=1)
+        if index < SHOWN:
+            self.shown.append(self.panels(self.average, batch))
+
+    def on_validation_epoch_start(self) -> None:
+        self.shown = []
 
     def configure_optimizers(self) -> Any:
         chosen = self.settings.optimiser

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
@@ -39,6 +40,7 @@ CHANNELS = {"shell": SHELL_CHANNELS, "coarse": COARSE_CHANNELS, "fine": FINE_CHA
 
 # A case may lie this much of the training range beyond its ends before it is warned about.
 COVERAGE_SLACK = 0.1
+TOLD_BY_SKULLS = {"likeness", "head_scale", "bone_ml"}
 
 
 def package_runs(
@@ -126,12 +128,16 @@ def training_coverage(
     likeness, scale, bone = np.array(rows).T
     spatial = settings.mixture.spatial
     low, high = spatial.scale if spatial else (1.0, 1.0)
-    return {
+    coverage = {
         "likeness": (float(likeness.min()) * (1.0 - COVERAGE_SLACK), 1.0),
         # Training cases were drawn smaller and larger than their skulls.
         "head_scale": (float(scale.min()) / high, float(scale.max()) / low),
         "bone_ml": (float(bone.min()) / high**3, float(bone.max()) / low**3),
     }
+    defects = [event["defect_ml"] for event in _events(run) if "defect_ml" in event]
+    if defects:
+        coverage["defect_ml"] = (min(low for low, _ in defects), max(high for _, high in defects))
+    return coverage
 
 
 def _statistics(case: PairedSkull, settings: ReconstructionSettings) -> tuple[float, float, float]:
@@ -159,7 +165,7 @@ def _entry(settings: ReconstructionSettings) -> NetworkEntry:
     )
 
 
-def _events(run: RunFolder) -> list[dict[str, float]]:
+def _events(run: RunFolder) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.events.read_text().splitlines()]
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.loss import reconstruction_loss
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
+from CranialAugmentationTrainerLib.training.previews import slice_through
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialReconstructionLib.reconstruction.passes import (
     COARSE_CHANNELS,
@@ -30,6 +31,7 @@ class VolumeTask(NetworkTask):
 
     def __init__(self, settings: ReconstructionSettings) -> None:
         super().__init__(settings)
+        self.voxel_edge = settings.coarse_spacing if settings.stage == "coarse" else settings.fine_spacing
         _start_empty(self.network)
 
     def inputs(self, batch: Item) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,6 +48,16 @@ class VolumeTask(NetworkTask):
         seen, wanted = self.inputs(batch)
         found, there = network(seen) > 0, wanted > 0.5
         return {"dice": (2.0 * (found & there).sum() + 1.0) / (found.sum() + there.sum() + 1.0)}
+
+    def missing_ml(self, batch: Item) -> torch.Tensor:
+        """Bone missing from each case, or from the window that is seen of it (B,), millilitres."""
+        wanted = batch["defect"] if "defect" in batch else batch["window_defect"]
+        return wanted.sum((1, 2, 3, 4)) * self.voxel_edge**3 / 1000.0
+
+    def panels(self, network: torch.nn.Module, batch: Item) -> list[torch.Tensor]:
+        """A sagittal slice of what is there, of the missing bone, and of its probability."""
+        seen, wanted = self.inputs(batch)
+        return slice_through(wanted[0, 0], seen[0, 0], wanted[0, 0], torch.sigmoid(network(seen))[0, 0])
 
 
 class WindowTask(VolumeTask):

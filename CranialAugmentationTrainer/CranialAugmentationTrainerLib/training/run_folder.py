@@ -33,6 +33,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def previews(self) -> Path:
+        """Pictures of what the network says of the same validation cases, one a validation."""
+        return self.path / "previews"
+
+    @property
     def shape_model(self) -> Path:
         """Shape model of a shell run, fitted to its training skulls."""
         return self.path / "shape.safetensors"

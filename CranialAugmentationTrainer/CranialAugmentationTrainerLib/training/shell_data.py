@@ -29,8 +29,8 @@ LEAST_KEPT = 0.5
 class ShellCases(Dataset[Item]):
     """Cases ``first`` to ``first + count`` of the endless sequence that a seed stands for.
 
-    Each item has ``outer``, ``inner`` (continued over holes), ``present`` of the defective skull, ``whole_outer`` and
-    ``whole_inner`` of the complete one, ``whole_present``, and ``missing``; all (V, U).
+    Each item has the fields of ``ContinuedTables`` of the defective skull, ``whole_outer`` and ``whole_inner``
+    of the complete one, ``whole_present``, and ``missing``; all (V, U).
     """
 
     def __init__(
@@ -75,9 +75,7 @@ class ShellCases(Dataset[Item]):
             left, missing = self._cut(whole, cut)
         continued = continue_tables(left, self.vault, self.shape)
         item = {
-            "outer": continued.outer,
-            "inner": continued.inner,
-            "present": continued.present,
+            **vars(continued),
             "whole_outer": whole.outer,
             "whole_inner": whole.inner,
             "whole_present": whole.present,

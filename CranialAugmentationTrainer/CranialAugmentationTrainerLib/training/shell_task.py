@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 from torch.nn import functional
 
 from CranialAugmentationTrainerLib.training.loss import soft_dice_loss
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
+from CranialReconstructionLib.reconstruction.continuation import ContinuedTables
 from CranialReconstructionLib.reconstruction.shell_pass import (
     SHELL_CHANNELS,
     SHELL_OUTPUTS,
@@ -15,6 +18,7 @@ from CranialReconstructionLib.reconstruction.shell_pass import (
     shell_answer,
     shell_input,
 )
+from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
 # Around a hole the tables are known; the network is still asked for them, so that the painted bone
 # meets the old one, in a band of this many pixels.
@@ -31,7 +35,7 @@ class ShellTask(NetworkTask):
 
     def answer(self, network: torch.nn.Module, batch: Item) -> ShellAnswer:
         """What ``network`` says of a batch."""
-        seen = shell_input(batch["outer"], batch["inner"], batch["present"])
+        seen = shell_input(ContinuedTables(*(batch[entry.name] for entry in fields(ContinuedTables))))
         return shell_answer(seen, network(seen))
 
     def loss(self, network: torch.nn.Module, batch: Item) -> torch.Tensor:
@@ -42,14 +46,32 @@ class ShellTask(NetworkTask):
         return tables + soft_dice_loss(said.missing[:, None], wanted[:, None]) + 5.0 * where
 
     def figures(self, network: torch.nn.Module, batch: Item) -> dict[str, torch.Tensor]:
-        """Mean absolute errors of the tables in the hole, mm, and Dice of the hole."""
+        """Median absolute errors of the tables in the hole, mm, and Dice of the hole.
+
+        The median, since the lowest rays of a hole can meet a cheek bone on one head and none on the next.
+        """
         said, wanted = self.answer(network, batch), batch["missing"]
         hole, found = wanted > 0.5, said.missing > 0
         figures = {"missing_dice": (2.0 * (hole & found).sum() + 1.0) / (hole.sum() + found.sum() + 1.0)}
         if bool(hole.any()):
-            figures["outer_error"] = (said.outer - batch["whole_outer"])[hole].abs().mean()
-            figures["inner_error"] = (said.inner - batch["whole_inner"])[hole].abs().mean()
+            figures["outer_error"] = (said.outer - batch["whole_outer"])[hole].abs().median()
+            figures["inner_error"] = (said.inner - batch["whole_inner"])[hole].abs().median()
         return figures
+
+    def missing_ml(self, batch: Item) -> torch.Tensor:
+        """Bone missing from each case of a batch (B,), millilitres."""
+        cone = (batch["whole_outer"] ** 3 - batch["whole_inner"] ** 3) / 3.0
+        angles = VaultMap().solid_angles().to(cone.device)
+        return (batch["missing"] * cone * angles).sum((1, 2)) / 1000.0
+
+    def panels(self, network: torch.nn.Module, batch: Item) -> list[torch.Tensor]:
+        """Thickness of what is there, the hole, where bone is said to be missing, and how wrong its outer
+        table is there, 2 mm outwards white and inwards black."""
+        said, hole = self.answer(network, batch), batch["missing"]
+        thickness = (batch["outer"] - batch["inner"]) * batch["present"]
+        wrong = (said.outer - batch["whole_outer"]) * hole
+        panels = (thickness / 12.0, hole, torch.sigmoid(said.missing), 0.5 + wrong / 4.0)
+        return [panel[0] for panel in panels]
 
 
 def _table_loss(said: ShellAnswer, batch: Item) -> torch.Tensor:

@@ -95,17 +95,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_skull(options: argparse.Namespace) -> tuple[Volume, tuple[str, ...]]:
-    from CranialReconstructionLib.imaging.dicom import read_dicom_series
-    from CranialReconstructionLib.imaging.files import read_volume
+    from CranialReconstructionLib.cli.read_input import read_input
     from CranialReconstructionLib.imaging.mask import as_skull_mask, looks_like_ct
     from CranialReconstructionLib.imaging.skull import segment_skull
 
-    warnings: tuple[str, ...] = ()
-    if options.input.is_dir():
-        series = read_dicom_series(options.input)
-        volume, warnings = series.volume, series.warnings
-    else:
-        volume = read_volume(options.input)
+    volume, warnings = read_input(options.input)
     if options.threshold is None and not looks_like_ct(volume):
         return as_skull_mask(volume), warnings
     segmentation = segment_skull(volume, options.threshold)

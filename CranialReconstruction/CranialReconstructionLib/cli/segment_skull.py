@@ -32,19 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the skull on the grid of the CT and say what was found."""
     from CranialReconstructionLib.cli.progress import StageLine
-    from CranialReconstructionLib.imaging.dicom import read_dicom_series
-    from CranialReconstructionLib.imaging.file_checks import checked
-    from CranialReconstructionLib.imaging.files import read_volume, write_volume
+    from CranialReconstructionLib.cli.read_input import read_input
+    from CranialReconstructionLib.imaging.files import write_volume
     from CranialReconstructionLib.imaging.skull import segment_skull
 
     stage = StageLine()
     stage("read")
-    warnings: tuple[str, ...] = ()
-    if options.ct.is_dir():
-        series = read_dicom_series(options.ct)
-        ct, warnings = checked(series.volume), series.warnings
-    else:
-        ct = read_volume(options.ct)
+    ct, warnings = read_input(options.ct)
     stage("segment")
     segmentation = segment_skull(ct, options.threshold)
     stage("write")

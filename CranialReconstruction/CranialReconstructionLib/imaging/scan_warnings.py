@@ -18,9 +18,9 @@ LEAST_SKULL_HEIGHT = 90.0
 _FACES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 
 
-def slice_warnings(ct: Volume) -> list[str]:
+def slice_warnings(scan: Volume) -> list[str]:
     """Voxels too long for an implant that fits."""
-    longest = max(ct.spacing)
+    longest = max(scan.spacing)
     if longest <= WIDEST_SLICE_DISTANCE:
         return []
     return [f"The slices are {longest:.2f} mm apart; above {WIDEST_SLICE_DISTANCE} mm an implant fits less well."]

@@ -25,7 +25,7 @@ from CranialReconstructionLib.imaging.bone_threshold import (
     find_hounsfield_scale,
 )
 from CranialReconstructionLib.imaging.head_mask import find_head
-from CranialReconstructionLib.imaging.scan_warnings import cut_warnings, metal_warnings, slice_warnings
+from CranialReconstructionLib.imaging.scan_warnings import cut_warnings, metal_warnings
 from CranialReconstructionLib.imaging.volume import Array, Volume
 from CranialReconstructionLib.imaging.voxel_blocks import VoxelBlocks
 
@@ -98,7 +98,7 @@ def segment_skull(ct: Volume, threshold: float | None = None) -> SkullSegmentati
     candidates = _at_least(levels.threshold + offset, ct.voxels) & head
     _refuse_without_skull(candidates, ct, levels.threshold + offset)
     skull = keep_skull(candidates, ct.voxels, blocks, surroundings, levels.dense + offset)
-    warnings = slice_warnings(ct) + cut_warnings(skull, ct)
+    warnings = cut_warnings(skull, ct)
     if scale is not None:
         warnings += metal_warnings(_at_least(METAL_HU + offset, ct.voxels) & skull, ct)
     if offset and threshold is None:

@@ -7,6 +7,7 @@ the tables meet the bone in height and the outer one in slope. (Ours.)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,8 +22,12 @@ from torch.nn import functional
 from CranialReconstructionLib.reconstruction.shape_model import LOWEST, ShapeModel
 from CranialReconstructionLib.reconstruction.vault_map import Tables, VaultMap
 
-# Pixels next to a hole that are not trusted: an oblique rim leaves a wedge of bone, not the tables.
-RIM = 3
+# Pixels next to a hole that are not looked at first: an oblique rim leaves a wedge of bone, not the tables.
+RIM = 4
+# Pixels about a hole in which the wedge is looked for, and those next to it that are never trusted.
+REACH, EDGE = 7, 1
+# A table that leaves the shape model's by more than this many millimetres a millimetre is a cut.
+STEEPEST = 0.5
 # Bone thinner than this, millimetres, is not believed.
 LEAST_THICKNESS = 0.5
 # What the shape model misses is taken over from this far above the lowest elevation it knows.
@@ -36,31 +41,98 @@ class ContinuedTables:
     Attributes:
         outer, inner: radii, millimetres, everywhere.
         present: 1 where the ray meets bone, else 0.
+        missed_outer, missed_thickness: millimetres by which the outer table and the thickness differ from
+            what the shape model expects; zero below the vault and without a model.
     """
 
     outer: torch.Tensor
     inner: torch.Tensor
     present: torch.Tensor
+    missed_outer: torch.Tensor
+    missed_thickness: torch.Tensor
 
 
 def continue_tables(tables: Tables, vault: VaultMap, shape: ShapeModel | None = None) -> ContinuedTables:
     """Both tables over the whole map, from where there is bone; without a shape model, from the rim alone."""
-    trusted = ~ndimage.binary_dilation(tables.present.numpy() < 0.5, iterations=RIM)
-    known = torch.from_numpy(trusted.astype(np.float32))
     images = torch.stack((tables.outer, tables.outer - tables.inner))
-    filled = fill_by_averages(images[:, None], known[None, None])[:, 0]
     elevation = vault.directions()[..., 2].numpy()
-    if shape is None:
-        expected, anchor = torch.zeros_like(filled), np.ones_like(trusted)
-    else:
-        expected = shape.expected(images[0], images[1], known, vault)
-        anchor = trusted & (elevation > LOWEST + MARGIN)
+    clear = ~_about_holes(tables, RIM)
+    outer_trusted = thickness_trusted = clear
+    expected = torch.zeros_like(images)
+    if shape:
+        expected = shape.expected(images[0], images[1], torch.from_numpy(clear).float(), vault)
+        outer_trusted, inner_trusted = trusted_tables(tables, expected, vault)
+        thickness_trusted = outer_trusted & inner_trusted
+        expected = shape.expected(images[0], images[1], torch.from_numpy(thickness_trusted).float(), vault)
+    whole = torch.stack(
+        (
+            _continued(images[0], expected[0], outer_trusted, elevation, bool(shape), thin_plate=True),
+            _continued(images[1], expected[1], thickness_trusted, elevation, bool(shape), thin_plate=False),
+        )
+    )
+    within = torch.from_numpy(elevation > LOWEST + MARGIN) & bool(shape)
+    missed = torch.where(within, whole - expected, 0.0)
+    thickness = whole[1].clamp_min(LEAST_THICKNESS)
+    return ContinuedTables(whole[0], whole[0] - thickness, tables.present, missed[0], missed[1])
+
+
+def trusted_tables(
+    tables: Tables, expected: torch.Tensor, vault: VaultMap
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Where the outer and the inner table (V, U) are the bone's own, and not the rim of a hole.
+
+    Args:
+        expected: outer table and thickness (2, V, U), millimetres, of the shape model.
+    """
+    near, edge = _about_holes(tables, REACH), _about_holes(tables, EDGE)
+    pixel = float(tables.outer[tables.present > 0.5].mean()) * math.radians(2.0 * vault.reach / vault.size)
+    trusted = []
+    for table, usual in ((tables.outer, expected[0]), (tables.inner, expected[0] - expected[1])):
+        steep = _steepest((table - usual).numpy(), tables.present.numpy() > 0.5) > STEEPEST * pixel
+        trusted.append(~edge & ~(near & ndimage.binary_dilation(steep & near)))
+    return trusted[0], trusted[1]
+
+
+def _about_holes(tables: Tables, pixels: int) -> npt.NDArray[np.bool_]:
+    """Where there is no bone, and ``pixels`` around."""
+    about: npt.NDArray[np.bool_] = ndimage.binary_dilation(tables.present.numpy() < 0.5, iterations=pixels)
+    return about
+
+
+def _steepest(image: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The largest difference of each pixel of ``image`` (V, U) to a neighbour, of those that are ``present``."""
+    largest = np.zeros_like(image)
+    for axis in (0, 1):
+        difference = np.abs(np.diff(image, axis=axis))
+        both = present & np.roll(present, -1, axis)
+        difference *= np.delete(both, -1, axis)
+        before, after = [(0, 0), (0, 0)], [(0, 0), (0, 0)]
+        before[axis], after[axis] = (1, 0), (0, 1)
+        largest = np.maximum(largest, np.maximum(np.pad(difference, before), np.pad(difference, after)))
+    return largest
+
+
+def _continued(
+    image: torch.Tensor,
+    expected: torch.Tensor,
+    trusted: npt.NDArray[np.bool_],
+    elevation: npt.NDArray[np.float32],
+    shaped: bool,
+    thin_plate: bool,
+) -> torch.Tensor:
+    """``image`` (V, U) where ``trusted``; elsewhere what is expected and what that misses, carried over."""
+    known = torch.from_numpy(trusted.astype(np.float32))
+    filled = fill_by_averages(image[None, None], known[None, None])[0, 0]
+    anchor = trusted & (elevation > LOWEST + MARGIN) if shaped else np.ones_like(trusted)
     missed = np.where(anchor, (filled - expected).numpy().astype(np.float64), 0.0)
-    fixed = trusted | (elevation <= LOWEST)
-    carried = np.stack((_carried(missed[0], fixed, thin_plate=True), _carried(missed[1], fixed, thin_plate=False)))
-    upper = torch.from_numpy(elevation > LOWEST) & ~torch.from_numpy(trusted)
-    whole = torch.where(upper, expected + torch.from_numpy(carried.astype(np.float32)), filled)
-    return ContinuedTables(whole[0], whole[0] - whole[1].clamp_min(LEAST_THICKNESS), tables.present)
+    carried = _carried(missed, trusted | (elevation <= LOWEST), thin_plate)
+    upper = torch.from_numpy((elevation > LOWEST) & ~trusted)
+    return torch.where(upper, expected + torch.from_numpy(carried.astype(np.float32)), filled)
+
+
+def batched(tables: ContinuedTables) -> ContinuedTables:
+    """The same as a batch of one, (1, V, U) each."""
+    return ContinuedTables(*(image[None] for image in vars(tables).values()))
 
 
 def fill_by_averages(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, HeadPlacement, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy
 from CranialReconstructionLib.imaging.volume import Volume
-from CranialReconstructionLib.reconstruction.continuation import continue_tables
+from CranialReconstructionLib.reconstruction.continuation import ContinuedTables, batched, continue_tables
 from CranialReconstructionLib.reconstruction.coverage import case_statistics, coverage_warnings
 from CranialReconstructionLib.reconstruction.devices import (
     autocast,
@@ -23,6 +23,7 @@ from CranialReconstructionLib.reconstruction.devices import (
     largest_window,
 )
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+from CranialReconstructionLib.reconstruction.head_pose import UPRIGHT, find_pose
 from CranialReconstructionLib.reconstruction.model_package import ModelPackage
 from CranialReconstructionLib.reconstruction.networks import minimum_multiple
 from CranialReconstructionLib.reconstruction.passes import (
@@ -34,6 +35,7 @@ from CranialReconstructionLib.reconstruction.passes import (
 )
 from CranialReconstructionLib.reconstruction.postprocessing import PostProcessing, cut_defect
 from CranialReconstructionLib.reconstruction.shell_pass import (
+    ShellAnswer,
     averaged_answer,
     missing_share,
     shell_answer,
@@ -194,16 +196,23 @@ class Predictor:
 
     def _shell(self, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of missing bone and its probability, both (1, 1, K, J, I), from the unrolled vault."""
-        tables = continue_tables(unroll(shares[0, 0], self.frame, self.vault), self.vault, self.package.shape)
-        seen = shell_input(tables.outer[None], tables.inner[None], tables.present[None])
-        mirrored = seen.flip(-1)
-        network = self.networks["shell"]
-        # The mean over the head and its mirror image is steadier than either.
-        answer = averaged_answer(
-            shell_answer(seen, self._run(network, seen)), shell_answer(mirrored, self._run(network, mirrored))
-        )
-        missing, probable = missing_share(answer, self.frame, self.vault, self.fine_spacing)
+        shape = self.package.shape
+        pose = find_pose(shares[0, 0], self.frame, shape.reference) if shape else UPRIGHT
+        unrolled = unroll(shares[0, 0], self.frame, self.vault, pose.to_box(self.vault.rays()))
+        answer = self.ask_shell(batched(continue_tables(unrolled, self.vault, shape)))
+        missing, probable = missing_share(answer, self.frame, self.vault, self.fine_spacing, pose)
         return torch.minimum(missing, 1.0 - shares[0, 0])[None, None], probable[None, None]
+
+    def ask_shell(self, tables: ContinuedTables) -> ShellAnswer:
+        """What the shell network says of continued tables (1, V, U).
+
+        The mean over the head and its mirror image, which is steadier than either.
+        """
+        seen = shell_input(tables)
+        first, mirrored = (
+            shell_answer(image, self._run(self.networks["shell"], image)) for image in (seen, seen.flip(-1))
+        )
+        return averaged_answer(first, mirrored)
 
     def _coarse(self, shares: torch.Tensor) -> torch.Tensor:
         """Probability of missing bone on the fine grid (1, 1, K, J, I), from the whole head."""

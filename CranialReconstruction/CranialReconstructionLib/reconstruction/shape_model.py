@@ -19,7 +19,8 @@ LOWEST = -0.25
 # Pixels of the map a pixel of the model, along each side.
 COARSENESS = 2
 # What the modes cannot say is alike in neighbouring pixels, so that a pixel counts as less than one.
-CORRELATED_PIXELS = 64.0
+CORRELATED_PIXELS = 256.0
+_TENSORS = ("mean", "modes", "variance", "reference")
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class ShapeModel:
         mean: (2 P,), millimetres, of the outer table and of the thickness at P pixels.
         modes: (Q, 2 P), millimetres, each as long as its standard deviation.
         variance: (2,), square millimetres, what the modes leave of the outer table and the thickness.
+        reference: (V, U) of ``POSE_MAP``, millimetres, the mean outer table onto which heads are turned.
     """
 
     mean: torch.Tensor
     modes: torch.Tensor
     variance: torch.Tensor
+    reference: torch.Tensor
 
     def expected(
         self, outer: torch.Tensor, thickness: torch.Tensor, trusted: torch.Tensor, vault: VaultMap
@@ -58,16 +61,19 @@ class ShapeModel:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All of it, for a file."""
-        return {"mean": self.mean, "modes": self.modes, "variance": self.variance}
+        return {name: getattr(self, name) for name in _TENSORS}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> ShapeModel:
         """The model that ``tensors`` gave; ``KeyError`` where one is missing."""
-        return cls(*(tensors[name].to(torch.float32) for name in ("mean", "modes", "variance")))
+        return cls(*(tensors[name].to(torch.float32) for name in _TENSORS))
 
 
-def fit_shape_model(vaults: Sequence[Tables], vault: VaultMap, modes: int) -> ShapeModel:
-    """Principal components of whole vaults; at most as many ``modes`` as there are vaults less one."""
+def fit_shape_model(
+    vaults: Sequence[Tables], vault: VaultMap, modes: int, reference: torch.Tensor
+) -> ShapeModel:
+    """Principal components of whole vaults, turned onto ``reference``; at most as many ``modes`` as there
+    are vaults less one."""
     region = vault_region(vault)
     rows = torch.stack([_row(tables, region) for tables in vaults])
     mean = rows.mean(0)
@@ -77,7 +83,7 @@ def fit_shape_model(vaults: Sequence[Tables], vault: VaultMap, modes: int) -> Sh
     _, lengths, axes = torch.pca_lowrank(centred, q=count, center=False, niter=4)
     left = (centred - (centred @ axes) @ axes.T).reshape(len(rows), 2, -1)
     variance = left.square().mean((0, 2)).clamp_min(0.01)
-    return ShapeModel(mean, (axes * (lengths / (len(rows) - 1) ** 0.5)).T.contiguous(), variance)
+    return ShapeModel(mean, (axes * (lengths / (len(rows) - 1) ** 0.5)).T.contiguous(), variance, reference)
 
 
 def vault_region(vault: VaultMap) -> torch.Tensor:

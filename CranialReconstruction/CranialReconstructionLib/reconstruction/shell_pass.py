@@ -10,21 +10,25 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from CranialReconstructionLib.reconstruction.continuation import ContinuedTables
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
+from CranialReconstructionLib.reconstruction.head_pose import UPRIGHT, HeadPose
 from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
-SHELL_CHANNELS = (
+_SIDE = (
     "outer table, continued over holes",
     "thickness, continued over holes",
     "bone present",
-    "outer table of the other side",
-    "thickness of the other side",
-    "bone present on the other side",
+    "outer table less the shape model's",
+    "thickness less the shape model's",
 )
+SHELL_CHANNELS = (*_SIDE, *(f"{channel}, of the other side" for channel in _SIDE))
 SHELL_OUTPUTS = 5
 
 # Millimetres that the network's numbers stand for, so that they are about one.
 _MIDDLE, _RADIUS, _THICKNESS, _CORRECTION = 80.0, 10.0, 5.0, 1.5
+# What the shape model misses by more, in millimetres, is no vault.
+_FARTHEST_MISS = 4.0
 # Width of the surfaces of the painted bone: about that of a skull's on the fine grid.
 _SURFACE_WIDTH = 2.0
 # Least believable error of a table, millimetres.
@@ -48,9 +52,22 @@ class ShellAnswer:
     missing: torch.Tensor
 
 
-def shell_input(outer: torch.Tensor, inner: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-    """The network's input (B, 6, V, U) from continued tables and where bone is (B, V, U)."""
-    side = torch.stack(((outer - _MIDDLE) / _RADIUS, (outer - inner) / _THICKNESS - 1.0, present), dim=1)
+def shell_input(tables: ContinuedTables) -> torch.Tensor:
+    """The network's input (B, 10, V, U) from continued tables (B, V, U).
+
+    Beside the tables stand their differences from the shape model: a tenth of a millimetre is lost
+    among radii, and large among those.
+    """
+    side = torch.stack(
+        (
+            (tables.outer - _MIDDLE) / _RADIUS,
+            (tables.outer - tables.inner) / _THICKNESS - 1.0,
+            tables.present,
+            tables.missed_outer.clamp(-_FARTHEST_MISS, _FARTHEST_MISS),
+            tables.missed_thickness.clamp(-_FARTHEST_MISS, _FARTHEST_MISS),
+        ),
+        dim=1,
+    )
     return torch.cat((side, side.flip(-1)), dim=1)
 
 
@@ -75,13 +92,15 @@ def averaged_answer(first: ShellAnswer, mirrored: ShellAnswer) -> ShellAnswer:
     return ShellAnswer(*((one + other.flip(-1)) / 2.0 for one, other in pairs))
 
 
-def missing_share(answer: ShellAnswer, frame: HeadFrame, vault: VaultMap, spacing: float) -> torch.Tensor:
+def missing_share(
+    answer: ShellAnswer, frame: HeadFrame, vault: VaultMap, spacing: float, pose: HeadPose = UPRIGHT
+) -> torch.Tensor:
     """The painted bone and its confidence, (2, K, J, I) on the grid of ``spacing`` mm that fills the box.
 
     The first channel is a share of bone, half at the tables; the second the probability that the
     place lies between them, from the errors that the network expects (Laplace).
     """
-    places = frame.places(spacing)
+    places = pose.to_vault(frame.places(spacing))
     images = torch.stack(
         (
             answer.outer[0],

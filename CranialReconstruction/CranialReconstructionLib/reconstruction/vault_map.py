@@ -55,6 +55,11 @@ class VaultMap:
         """Places (N, V, U, 3) of all samples, millimetres from the vault's centre."""
         return self.radii()[:, None, None, None] * self.directions()
 
+    def solid_angles(self) -> torch.Tensor:
+        """Solid angle (V, U) of each pixel, steradian."""
+        polar = torch.acos(self.directions()[..., 2].clamp(-1.0, 1.0)).clamp_min(1e-6)
+        return (2.0 * math.radians(self.reach) / self.size) ** 2 * torch.sin(polar) / polar
+
     def pixels(self, places: torch.Tensor) -> torch.Tensor:
         """Where ``places`` (..., 3) lie on the map, (..., 2) in [-1, 1] as ``grid_sample`` takes them."""
         flat = torch.linalg.vector_norm(places[..., :2], dim=-1)
@@ -97,9 +102,13 @@ def tables_on_rays(occupancy: torch.Tensor, vault: VaultMap) -> Tables:
     return Tables(outer * present, torch.minimum(inner, outer - 0.5) * present, present.to(torch.float32))
 
 
-def unroll(shares: torch.Tensor, frame: HeadFrame, vault: VaultMap) -> Tables:
-    """The tables of a head, from shares of bone (K, J, I) that fill the frame's box."""
-    return tables_on_rays(frame.sample(shares[None], vault.rays())[0], vault)
+def unroll(shares: torch.Tensor, frame: HeadFrame, vault: VaultMap, rays: torch.Tensor | None = None) -> Tables:
+    """The tables of a head, from shares of bone (K, J, I) that fill the frame's box.
+
+    Args:
+        rays: where the vault's rays lie in the box, (N, V, U, 3); as they are without it.
+    """
+    return tables_on_rays(frame.sample(shares[None], vault.rays() if rays is None else rays)[0], vault)
 
 
 def _crossing(occupancy: torch.Tensor, index: torch.Tensor, vault: VaultMap, rising: bool) -> torch.Tensor:
