@@ -1,0 +1,236 @@
+"""What a designer decides about an implant, validated where it enters and saved with the result.
+
+Defaults are ours and labelled as such (REFERENCE section 8); every length is in millimetres.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from CranialReconstructionLib.errors import UserError
+
+Vector = tuple[float, float, float]
+
+ANATOMICAL = "anatomical"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an implant is made of.
+
+    Attributes:
+        thickness: usual thickness; None for that of the bone.
+        minimum_wall: thinnest wall that holds.
+        density: grams a cubic centimetre, for the weight in the report.
+    """
+
+    thickness: float | None
+    minimum_wall: float
+    density: float
+
+
+MATERIALS: Mapping[str, Material] = {
+    "PEEK": Material(4.0, 1.5, 1.30),
+    "PMMA": Material(4.0, 2.0, 1.18),
+    "titanium": Material(0.8, 0.6, 4.43),
+    "bone-like": Material(None, 1.0, 1.90),
+}
+
+
+@dataclass(frozen=True)
+class PerfusionHoles:
+    """A hexagonal pattern of holes all over the implant.
+
+    Attributes:
+        diameter, pitch: of the holes, and between their middles.
+        margin: from a hole's border to the implant's rim.
+    """
+
+    diameter: float = 2.0
+    pitch: float = 10.0
+    margin: float = 5.0
+
+
+@dataclass(frozen=True)
+class Hole:
+    """One suture or fixation hole, normal to the surface at the place of the implant nearest to ``at`` (RAS)."""
+
+    at: Vector
+    diameter: float = 2.0
+
+
+@dataclass(frozen=True)
+class Flange:
+    """An onlay rim that lies on the outer table, ``width`` beyond the defect's edge and ``thickness`` high."""
+
+    width: float = 8.0
+    thickness: float = 0.8
+
+
+@dataclass(frozen=True)
+class CutPlane:
+    """Splits an implant through ``at`` across ``normal`` (RAS), with ``gap`` between the pieces."""
+
+    at: Vector
+    normal: Vector
+    gap: float = 0.2
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that is decided about an implant.
+
+    Attributes:
+        material: one of ``MATERIALS``.
+        thickness: inward from the outer surface; ``anatomical`` for that of the bone; None for the material's.
+        minimum_wall: thinnest wall; None for the material's.
+        gap: between implant and the edge of the bone.
+        bevel: angle of the walls to the insertion axis, degrees, opening outwards.
+        axis: direction from outside to inside (RAS) along which the implant goes in; None finds it.
+        inner_clearance: the inner surface stays this far outside of where the dura begins.
+        perfusion: pattern of holes, or None.
+        holes: single holes.
+        flange: onlay rim, or None.
+        cuts: planes that split the implant.
+        mould: also make a two-part mould for casting.
+        host_model: also make the skull around the defect as a part to print.
+        triangle_budget: largest number of triangles of a piece.
+        name, number: of the design; the number counts the iterations.
+    """
+
+    material: str = "PEEK"
+    thickness: float | str | None = None
+    minimum_wall: float | None = None
+    gap: float = 0.5
+    bevel: float = 0.0
+    axis: Vector | None = None
+    inner_clearance: float = 0.0
+    perfusion: PerfusionHoles | None = None
+    holes: tuple[Hole, ...] = ()
+    flange: Flange | None = None
+    cuts: tuple[CutPlane, ...] = ()
+    mould: bool = False
+    host_model: bool = False
+    triangle_budget: int = 200_000
+    name: str = "implant"
+    number: int = 1
+
+    def __post_init__(self) -> None:
+        if self.material not in MATERIALS:
+            raise _refused(f"material {self.material!r} is unknown", f"Choose one of {', '.join(MATERIALS)}.")
+        for name in ("gap", "bevel", "inner_clearance", "wall", "triangle_budget", "number"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise _refused(f"{name} is {value!r}, not a finite number", "Give a number.")
+        constant = self.constant_thickness
+        rules = [
+            (not 0.0 <= self.gap <= 2.0, f"gap {self.gap:g} mm is not within 0 to 2 mm"),
+            (not 0.0 <= self.bevel <= 30.0, f"bevel {self.bevel:g} is not within 0 to 30 degrees"),
+            (not 0.0 <= self.inner_clearance <= 10.0, "inner_clearance is not within 0 to 10 mm"),
+            (not 0.3 <= self.wall <= 5.0, f"minimum wall {self.wall:g} mm is not within 0.3 to 5 mm"),
+            (
+                isinstance(self.thickness, str) and self.thickness != ANATOMICAL,
+                f"thickness {self.thickness!r} is neither millimetres nor {ANATOMICAL!r}",
+            ),
+            (constant is not None and not 0.6 <= constant <= 10.0, "thickness is not within 0.6 to 10 mm"),
+            (constant is not None and constant < self.wall, "the thickness is below the minimum wall"),
+            (self.axis is not None and math.hypot(*self.axis) < 1e-6, "the axis has no length"),
+            (not 1_000 <= self.triangle_budget <= 5_000_000, "triangle_budget is not within 1,000 to 5,000,000"),
+            (self.number < 1, "the design's number is below 1"),
+            *self._hole_rules(),
+            *(
+                (not (0.0 <= cut.gap <= 5.0) or math.hypot(*cut.normal) < 1e-6, "a cut needs a normal and 0 to 5 mm")
+                for cut in self.cuts
+            ),
+        ]
+        if self.flange:
+            flange = self.flange
+            rules += [
+                (not 2.0 <= flange.width <= 25.0, "flange width is not within 2 to 25 mm"),
+                (not 0.4 <= flange.thickness <= 4.0, "flange thickness is not within 0.4 to 4 mm"),
+            ]
+        for wrong, sentence in rules:
+            if wrong:
+                raise _refused(sentence, "Change the design.")
+
+    @property
+    def wall(self) -> float:
+        """Thinnest wall that is allowed."""
+        return MATERIALS[self.material].minimum_wall if self.minimum_wall is None else self.minimum_wall
+
+    @property
+    def constant_thickness(self) -> float | None:
+        """The thickness where it is constant, None where it is the bone's."""
+        if isinstance(self.thickness, str):
+            return None
+        return MATERIALS[self.material].thickness if self.thickness is None else self.thickness
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        return asdict(self)
+
+    def _hole_rules(self) -> list[tuple[bool, str]]:
+        rules = [
+            (not 0.5 <= hole.diameter <= 10.0, "a hole's diameter is not within 0.5 to 10 mm") for hole in self.holes
+        ]
+        if self.perfusion:
+            pattern = self.perfusion
+            rules += [
+                (not 0.5 <= pattern.diameter <= 10.0, "the perfusion holes' diameter is not within 0.5 to 10 mm"),
+                (
+                    pattern.pitch < pattern.diameter + self.wall,
+                    f"perfusion holes {pattern.pitch:g} mm apart leave less than the minimum wall between them",
+                ),
+                (pattern.margin < self.wall, "the perfusion holes' margin is below the minimum wall"),
+            ]
+        return rules
+
+
+_PARTS = {"perfusion": PerfusionHoles, "flange": Flange, "holes": Hole, "cuts": CutPlane}
+
+
+def read_design(path: Path) -> Design:
+    """A design from its JSON file.
+
+    Raises:
+        UserError: not JSON, an unknown key, a value that no implant can have.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"not a readable design ({error})", where=str(path), remedy="Give a JSON file.") from error
+    if not isinstance(content, dict):
+        raise UserError("a design is a JSON object", where=str(path), remedy="Start from a saved design.")
+    return parse_design(content, str(path))
+
+
+def parse_design(content: Mapping[str, Any], where: str = "design") -> Design:
+    """A design from what its JSON holds."""
+    unknown = sorted(set(content) - {entry.name for entry in fields(Design)})
+    if unknown:
+        raise UserError(f"unknown key {unknown[0]!r}", where=where, remedy="Remove it, or update the extension.")
+    try:
+        return Design(**{key: _part(key, value) for key, value in content.items()})
+    except TypeError as error:
+        raise UserError(f"not a design ({error})", where=where, remedy="Correct the file.") from error
+
+
+def _part(key: str, value: Any) -> Any:
+    if key in _PARTS and isinstance(value, Mapping):
+        return _PARTS[key](**_tuples(value))
+    if key in _PARTS and isinstance(value, list):
+        return tuple(_PARTS[key](**_tuples(entry)) for entry in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _refused(problem: str, remedy: str) -> UserError:
+    return UserError(problem, where="design", remedy=remedy)

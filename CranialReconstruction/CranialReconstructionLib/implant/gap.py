@@ -1,0 +1,49 @@
+"""The gap between an implant's walls and the bone that they face, as figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+# Millimetres by which a wall may miss the design's gap.
+TOLERANCE = 0.1
+
+
+@dataclass(frozen=True)
+class GapStatistics:
+    """Millimetres from the implant's walls to the bone that they face.
+
+    Attributes:
+        mean, smallest, largest: where nothing but the gap places the wall.
+        within: share of those places within 0.1 mm of the design's gap.
+        relieved: share of all the walls that the way in, the bevel or a feather edge moves further from the bone.
+        widest: largest distance there.
+    """
+
+    mean: float
+    smallest: float
+    largest: float
+    within: float
+    relieved: float
+    widest: float
+
+
+def gap_statistics(distance: npt.NDArray[np.floating], moved: npt.NDArray[np.bool_], gap: float) -> GapStatistics:
+    """The figures over places of the walls.
+
+    Args:
+        distance: (N,) millimetres from the wall to the nearest bone.
+        moved: (N,) where something else than the gap places the wall; the figures are not numbers if all are.
+        gap: of the design, millimetres.
+    """
+    free = distance[~moved] if not moved.all() else np.array([np.nan])
+    return GapStatistics(
+        mean=float(free.mean()),
+        smallest=float(free.min()),
+        largest=float(free.max()),
+        within=float((np.abs(free - gap) <= TOLERANCE).mean()),
+        relieved=float(moved.mean()),
+        widest=float(distance[moved].max()) if moved.any() else float(free.max()),
+    )

@@ -1,0 +1,195 @@
+"""Holes, pieces, mould and host bone on a cap of a spherical shell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+from manifold3d import Manifold
+
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.implant.booleans import intersection, mesh_of, solid_of
+from CranialReconstructionLib.implant.design import CutPlane, Design, Hole, PerfusionHoles
+from CranialReconstructionLib.implant.holes import drill
+from CranialReconstructionLib.implant.host_bone import host_bone
+from CranialReconstructionLib.implant.mesh import Mesh
+from CranialReconstructionLib.implant.mesh_quality import examine
+from CranialReconstructionLib.implant.mould import MouldShape, mould_of
+from CranialReconstructionLib.implant.pieces import split
+
+OUTER, INNER = 70.0, 66.0
+RIM = 30.0  # radius of the cap's outer rim across the axis
+AXIS = (0.0, 0.0, -1.0)
+
+
+def _cap(tilt: float = 0.0, rim: float = RIM) -> Mesh:
+    """A cap of a shell in a cone from the middle, its axis ``tilt`` degrees from S towards R."""
+    half_angle = np.arcsin(rim / OUTER)
+    cone = Manifold.cylinder(80.0, 0.0, float(80.0 * np.tan(half_angle)), 160)
+    cap = (Manifold.sphere(OUTER, 200) - Manifold.sphere(INNER, 200)) ^ cone
+    return mesh_of(cap.rotate((0.0, tilt, 0.0)))
+
+
+def _axis(tilt: float) -> tuple[float, float, float]:
+    angle = np.radians(tilt)
+    return (-float(np.sin(angle)), 0.0, -float(np.cos(angle)))
+
+
+@pytest.mark.parametrize("tilt", [0.0, 35.0])
+def test_perfusion_holes_are_radial_in_their_pattern_and_inside_the_margin(tilt: float) -> None:
+    cap = _cap(tilt)
+    pattern = PerfusionHoles(diameter=2.0, pitch=10.0, margin=5.0)
+    result = drill(cap, _axis(tilt), Design(perfusion=pattern))
+    places = np.array([hole.at for hole in result.holes])
+    # As many as a disc holds from whose edge the margin is gone: counted on the lattice itself.
+    rows, columns = np.mgrid[-5:6, -8:9]
+    lattice = np.hypot(columns + 0.5 * rows, np.sqrt(0.75) * rows) * pattern.pitch
+    assert len(result.holes) == int((lattice < RIM - pattern.margin - 0.5 * pattern.diameter).sum())
+    assert {hole.reason[:7] for hole in result.skipped} == {"the rim"}
+    assert np.allclose(np.linalg.norm(places, axis=1), OUTER, atol=0.05)
+    for hole in result.holes:
+        assert np.degrees(np.arccos(min(1.0, float(-hole.direction @ hole.at) / np.linalg.norm(hole.at)))) < 2.0
+        assert hole.depth == pytest.approx(OUTER - INNER, abs=0.05)
+    between = np.linalg.norm(places[:, None] - places[None], axis=2) + 1e3 * np.eye(len(places))
+    assert between.min() >= pattern.pitch - 1e-6
+    away = np.arccos(np.clip(places @ -np.array(_axis(tilt)) / OUTER, -1.0, 1.0))
+    assert (2.0 * OUTER * np.sin(0.5 * (np.arcsin(RIM / OUTER) - away))).min() >= 6.0 - 0.1
+
+
+def test_each_hole_takes_a_cylinder_and_leaves_a_sound_solid_with_as_many_handles() -> None:
+    cap = _cap()
+    result = drill(cap, AXIS, Design(perfusion=PerfusionHoles()))
+    assert examine(result.mesh).sound
+    removed = (cap.volume - result.mesh.volume) / len(result.holes)
+    assert removed == pytest.approx(np.pi * 1.0**2 * (OUTER - INNER), rel=0.01)
+    judge = trimesh.Trimesh(result.mesh.vertices, result.mesh.triangles)
+    assert judge.is_volume
+    assert judge.euler_number == 2 - 2 * len(result.holes)
+
+
+def test_a_single_hole_goes_to_the_nearest_place_and_the_pattern_makes_room() -> None:
+    towards = np.array([0.2, 0.1, 1.0]) / np.linalg.norm([0.2, 0.1, 1.0])
+    single = Hole(tuple(90.0 * towards), diameter=3.0)
+    result = drill(_cap(), AXIS, Design(holes=(single,), perfusion=PerfusionHoles()))
+    assert np.allclose(result.holes[0].at, OUTER * towards, atol=0.5)
+    assert result.holes[0].diameter == 3.0
+    for hole in result.holes[1:]:
+        assert np.linalg.norm(hole.at - result.holes[0].at) >= 1.0 + 1.5 + 1.5 - 1e-6
+
+
+def test_holes_without_a_place_are_refused_with_the_reason() -> None:
+    edge = (RIM - 1.0, 0.0, np.sqrt(OUTER**2 - (RIM - 1.0) ** 2))
+    with pytest.raises(UserError, match=r"hole 1: the rim is"):
+        drill(_cap(), AXIS, Design(holes=(Hole(edge),)))
+    with pytest.raises(UserError, match=r"hole 2: .*between two holes"):
+        drill(_cap(), AXIS, Design(holes=(Hole((0.0, 0.0, 70.0)), Hole((3.0, 0.0, 70.0)))))
+    with pytest.raises(UserError, match="no perfusion hole fits"):
+        drill(_cap(), AXIS, Design(perfusion=PerfusionHoles(margin=40.0)))
+
+
+def test_a_bevel_that_undercuts_the_hole_is_noticed_below_the_surface() -> None:
+    # Walls that slant 45 degrees inwards: on the outer surface there is room to the rim, below there is not.
+    slanted = solid_of(_cap()) ^ Manifold.cylinder(20.0, 24.0, 44.0, 160).translate((0.0, 0.0, 58.0))
+    assert drill(_cap(), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),))).holes
+    with pytest.raises(UserError, match="to the edge"):
+        drill(mesh_of(slanted), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),)))
+
+
+def test_no_holes_change_nothing() -> None:
+    cap = _cap()
+    assert drill(cap, AXIS, Design()).mesh is cap
+
+
+def test_pieces_add_up_to_the_implant_without_the_cut() -> None:
+    cap = _cap()
+    exact = split(cap, [CutPlane((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), gap=0.0)])
+    assert sum(piece.volume for piece in exact) == pytest.approx(cap.volume, rel=1e-5)
+    cuts = [CutPlane((5.0, 0.0, 0.0), (2.0, 0.0, 0.0), gap=0.4), CutPlane((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), gap=0.4)]
+    pieces = split(cap, cuts)
+    assert len(pieces) == 4
+    assert pieces[0].volume >= pieces[-1].volume
+    assert all(examine(piece, walls=False).sound for piece in pieces)
+    for axis, at in ((0, 5.0), (1, 0.0)):
+        low = min(np.abs(piece.vertices[:, axis] - at).min() for piece in pieces)
+        assert low == pytest.approx(0.2, abs=2e-3)
+    kerf = (
+        sum(intersection(cap, _slab(axis, at, 0.4)).volume for axis, at in ((0, 5.0), (1, 0.0)))
+        - intersection(cap, _slab(0, 5.0, 0.4), _slab(1, 0.0, 0.4)).volume
+    )
+    assert cap.volume - sum(piece.volume for piece in pieces) == pytest.approx(kerf, rel=0.01)
+
+
+def _slab(axis: int, at: float, width: float) -> Mesh:
+    size, corner = np.full(3, 200.0), np.full(3, -100.0)
+    size[axis], corner[axis] = width, at - 0.5 * width
+    return mesh_of(Manifold.cube(tuple(size)).translate(tuple(corner)))
+
+
+def test_a_cut_beside_the_implant_is_refused() -> None:
+    with pytest.raises(UserError, match=r"cut 1: the plane misses"):
+        split(_cap(), [CutPlane((50.0, 0.0, 0.0), (1.0, 0.0, 0.0))])
+
+
+@pytest.mark.parametrize("tilt", [0.0, 35.0])
+def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: float) -> None:
+    cap, axis = _cap(tilt, rim=18.0), np.array(_axis(tilt))
+    mould = mould_of(cap, axis)
+    assert mould.cavity_volume == pytest.approx(cap.volume, rel=0.01)
+    implant, upper, lower = solid_of(cap), solid_of(mould.upper), solid_of(mould.lower)
+    for half in (mould.upper, mould.lower):
+        assert examine(half, walls=False).sound
+    assert (upper ^ lower).volume() < 0.5
+    for half, way in ((upper, -1.0), (lower, 1.0)):
+        assert (half ^ implant).volume() < 0.5
+        # Nothing of a half is behind the implant: it comes off.
+        assert all((half.translate(tuple(way * far * axis)) ^ implant).volume() < 1.0 for far in (0.5, 4.0))
+    # Nothing but the sprue, the vents and the play of the pins is missing between the halves and the block.
+    closed = (upper + lower + implant).volume()
+    block = (Manifold.hull(upper + lower)).volume()
+    channels = block - closed
+    assert 100.0 < channels < 0.03 * block
+
+
+def test_pins_have_play_and_keep_to_the_block() -> None:
+    cap = _cap(rim=18.0)
+    loose, tight = mould_of(cap, AXIS, MouldShape(play=0.2)), mould_of(cap, AXIS, MouldShape(play=0.0))
+    assert loose.lower.volume == pytest.approx(tight.lower.volume, rel=1e-3)
+    # Four rings around the shafts, as wide as the play.
+    rings = tight.upper.volume - loose.upper.volume
+    assert 4 * 2.0 * np.pi * 2.5 * 0.2 * 4.0 * 0.6 < rings < 4 * 2.0 * np.pi * 2.5 * 0.2 * 4.0 * 2.0
+    with pytest.raises(UserError, match="pins do not fit"):
+        MouldShape(pin_radius=5.0)
+    with pytest.raises(UserError, match="not within 6 to 40"):
+        MouldShape(wall=1.0)
+
+
+def test_the_host_bone_has_the_defect_and_the_margin_and_stands_flat() -> None:
+    edge = 1.0
+    k, j, i = np.indices((75, 150, 150)).astype(np.float32) * edge
+    matrix = np.diag([-edge, -edge, edge, 1.0])
+    x, y, z = i - 74.5, j - 74.5, k
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    shell = (radius < OUTER) & (radius > INNER - 2.0)
+    gone = shell & (np.hypot(x, y) < 20.0) & (z > 0.0)
+    skull, defect = Volume(shell, matrix, "skull"), Volume(gone, matrix, "defect")
+    part = host_bone(skull, defect, margin=15.0)
+    quality = examine(part, walls=False)
+    assert quality.sound
+    # 35 mm to every side of the middle, to half a voxel, and as round or square as the block.
+    assert quality.extent[0] == pytest.approx(70.0, abs=4.0)
+    # Nothing of it is where the defect is, and the shell is there beside it.
+    middle = np.array([-74.5, -74.5, 0.0])
+    assert (np.hypot(*(part.vertices - middle)[:, :2].T)).min() > 19.0
+    assert np.abs(np.linalg.norm(part.vertices - middle, axis=1) - 67.0).max() < 3.6
+    # The flat cuts: much of the surface lies in the block's faces.
+    sides = part.areas[(np.abs(part.normals).max(axis=1) > 0.99999)]
+    assert sides.sum() > 500.0
+
+
+def test_a_host_bone_needs_a_defect() -> None:
+    skull = Volume(np.ones((8, 8, 8), dtype=bool), np.eye(4), "skull")
+    with pytest.raises(UserError, match="the defect is empty"):
+        host_bone(skull, skull.with_voxels(np.zeros((8, 8, 8), dtype=bool)))
+    with pytest.raises(UserError, match="no bone around"):
+        host_bone(skull, skull)
