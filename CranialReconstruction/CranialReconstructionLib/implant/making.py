@@ -1,0 +1,99 @@
+"""From a skull and its missing bone to finished meshes: solid, surface, pieces, holes, mould, host bone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.implant.checks import Check, check_piece, check_solid
+from CranialReconstructionLib.implant.design import Design
+from CranialReconstructionLib.implant.holes import Drilling, drill
+from CranialReconstructionLib.implant.host_bone import host_bone
+from CranialReconstructionLib.implant.mesh import Mesh
+from CranialReconstructionLib.implant.meshing import surface_of, without_scraps
+from CranialReconstructionLib.implant.mould import Mould, mould_of
+from CranialReconstructionLib.implant.pieces import split
+from CranialReconstructionLib.implant.refinement import decimated
+from CranialReconstructionLib.implant.solid import Solid, implant_solids
+
+# Cubic millimetres: a smaller shell is a crumb that the grid made.
+CRUMB = 30.0
+# Of the triangle budget, where there are holes.
+HOLES_SHARE = 0.25
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Implant:
+    """The implant of one connected defect.
+
+    Attributes:
+        solid: its body as a field, with axis, rim, gap and undercut.
+        pieces: finished meshes, several where the design cuts it.
+        drilling: the holes of each piece.
+        mould: two halves for casting, if asked for.
+        decimation: Hausdorff distance of the decimation, millimetres.
+        checks: of the solid and of every piece.
+    """
+
+    solid: Solid
+    pieces: tuple[Mesh, ...]
+    drilling: tuple[Drilling, ...]
+    mould: Mould | None
+    decimation: float
+    checks: tuple[Check, ...]
+
+
+def make_implants(
+    skull: Volume,
+    defect: Volume,
+    design: Design,
+    confidence: Volume | None = None,
+    report: Report = lambda stage: None,
+) -> list[Implant]:
+    """One implant for each connected part of the defect, largest first.
+
+    Args:
+        skull, defect: masks on one grid.
+        confidence: 0 to 1 on the same grid, for a surface below the voxel size.
+
+    Raises:
+        UserError: the masks do not fit each other, or the design cannot be made.
+    """
+    solids = implant_solids(skull, defect, design, confidence, report)
+    return [_finished(solid, design, report) for solid in solids]
+
+
+def make_host_bone(skull: Volume, defect: Volume, design: Design) -> Mesh:
+    """The skull about the defect, to print and try the implant on."""
+    return host_bone(skull, defect, budget=design.triangle_budget)
+
+
+def _before_holes(design: Design) -> int:
+    """Triangles that the body may have: the walls of holes need some of the budget."""
+    share = HOLES_SHARE if design.perfusion or design.holes else 0.0
+    return int((1.0 - share) * design.triangle_budget)
+
+
+def _finished(solid: Solid, design: Design, report: Report) -> Implant:
+    report("surface")
+    bodies, _ = without_scraps(surface_of(solid.field), CRUMB)
+    if not bodies:
+        raise UserError(
+            "nothing is left of the implant", where="design", remedy="Use a smaller gap or a thicker implant."
+        )
+    body, decimation = decimated(max(bodies, key=lambda mesh: mesh.volume), _before_holes(design))
+    report("mould")
+    mould = mould_of(body, solid.axis) if design.mould else None
+    report("holes")
+    parts = split(body, design.cuts) if design.cuts else [body]
+    drilling = [drill(part, solid.axis, design) for part in parts]
+    pieces = tuple(drilled.mesh for drilled in drilling)
+    report("checks")
+    checks = list(check_solid(solid, design))
+    for number, piece in enumerate(pieces, start=1):
+        checks += check_piece(piece, design, f" of piece {number}" if len(pieces) > 1 else "")
+    return Implant(solid, pieces, tuple(drilling), mould, decimation, tuple(checks))
