@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
+
 # Validation cases that are shown.
 SHOWN = 4
 _GAP = 4
@@ -17,9 +19,8 @@ _GAP = 4
 def write_preview(rows: Sequence[Sequence[torch.Tensor]], path: Path) -> None:
     """A PNG of one row a case, its panels (V, U), 0 to 1, side by side; v and s run upwards."""
     bands = [np.concatenate([_framed(panel) for panel in row], axis=1) for row in rows]
-    beside = path.with_suffix(".part")
-    Image.fromarray(np.concatenate(bands)).save(beside, format="PNG")
-    beside.replace(path)
+    with whole_file(path) as part:
+        Image.fromarray(np.concatenate(bands)).save(part, format="PNG")
 
 
 def slice_through(missing: torch.Tensor, *volumes: torch.Tensor) -> list[torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from CranialReconstructionLib.errors import UserError
 if TYPE_CHECKING:
     from CranialReconstructionLib.implant.checks import Check
     from CranialReconstructionLib.implant.design import Design
+    from CranialReconstructionLib.implant.export.about import About, Frame
     from CranialReconstructionLib.implant.making import Implant
+    from CranialReconstructionLib.implant.mesh import Mesh
 
 FAILED = 1
 
@@ -55,8 +58,9 @@ def run(options: argparse.Namespace) -> int:
     from CranialReconstructionLib.cli.read_input import read_input
     from CranialReconstructionLib.imaging.files import read_volume
     from CranialReconstructionLib.imaging.mask import as_skull_mask
+    from CranialReconstructionLib.implant.export.about import About
     from CranialReconstructionLib.implant.export.formats import parse_formats
-    from CranialReconstructionLib.implant.making import make_implants
+    from CranialReconstructionLib.implant.making import make_host_bone, make_implants
 
     stage = StageLine()
     formats = parse_formats(options.format)
@@ -86,9 +90,11 @@ def run(options: argparse.Namespace) -> int:
     if not failed or options.force:
         stage("write")
         with result_folder(options.output) as folder:
-            _write(folder, implants, design, formats, options, failed)
-            if options.host_model:
-                _write_host(folder, skull, defect, design, formats, options)
+            _write(folder, implants, design, formats, options.frame, failed)
+            if design.host_model:
+                host = make_host_bone(skull, defect, design)
+                about = About(f"{design.name} host bone", design.number, options.frame)
+                _write_mesh(folder, "host-bone", [host], formats, about)
             (folder / "design.json").write_text(json.dumps(design.as_json(), indent=1) + "\n")
             (folder / "report.json").write_text(text + "\n")
     for warning in warnings:
@@ -162,14 +168,13 @@ def _write(
     implants: list[Implant],
     design: Design,
     formats: tuple[str, ...],
-    options: argparse.Namespace,
+    frame: Frame,
     failed: list[Check],
 ) -> None:
     from CranialReconstructionLib.implant.export.about import About
-    from CranialReconstructionLib.implant.export.formats import write_mesh
 
     comments = ("FAILED CHECKS: " + "; ".join(check.name for check in failed),) if failed else ()
-    about = About(design.name, design.number, options.frame, comments)
+    about = About(design.name, design.number, frame, comments)
     for number, implant in enumerate(implants, start=1):
         stem = "implant" if len(implants) == 1 else f"implant-{number}"
         parts = {stem: implant.pieces}
@@ -177,20 +182,14 @@ def _write(
             parts[f"{stem}-mould-upper"] = (implant.mould.upper,)
             parts[f"{stem}-mould-lower"] = (implant.mould.lower,)
         for name, pieces in parts.items():
-            for kind in formats:
-                write_mesh(pieces, folder / f"{name}.{kind}", about)
+            _write_mesh(folder, name, pieces, formats, about)
 
 
-def _write_host(
-    folder: Path, skull: Any, defect: Any, design: Design, formats: tuple[str, ...], options: argparse.Namespace
-) -> None:
-    from CranialReconstructionLib.implant.export.about import About
+def _write_mesh(folder: Path, name: str, pieces: Sequence[Mesh], formats: tuple[str, ...], about: About) -> None:
     from CranialReconstructionLib.implant.export.formats import write_mesh
-    from CranialReconstructionLib.implant.making import make_host_bone
 
-    host = make_host_bone(skull, defect, design)
     for kind in formats:
-        write_mesh(host, folder / f"host-bone.{kind}", About(f"{design.name} host bone", design.number, options.frame))
+        write_mesh(pieces, folder / f"{name}.{kind}", about)
 
 
 def _print(checks: list[Check]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.evaluation.case import CaseScores
 from CranialReconstructionLib.evaluation.cohort import METRICS, Cohort, Metric
 from CranialReconstructionLib.evaluation.matching import Matching
+from CranialReconstructionLib.imaging.whole_file import whole_file
 
 ABSENT = "-"
 
@@ -109,18 +108,5 @@ def _figure(value: float | None, metric: Metric) -> str:
 
 
 def _write(text: str, path: Path) -> None:
-    """Write beside and rename, so that an interrupted run leaves no half file."""
-    part = path.with_name(f".{path.name}-{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"it cannot be written ({error.strerror or error})",
-            where=str(path),
-            remedy="Free some space or choose another place.",
-        ) from error
-    finally:
-        if part.parent.is_dir():
-            part.unlink(missing_ok=True)

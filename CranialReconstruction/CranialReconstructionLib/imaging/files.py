@@ -23,6 +23,7 @@ from CranialReconstructionLib.imaging.file_checks import (
 from CranialReconstructionLib.imaging.metaimage import check_metaimage
 from CranialReconstructionLib.imaging.nifti import read_nifti, write_nifti
 from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.imaging.whole_file import whole_file
 
 READABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 WRITABLE = (".nrrd", ".nii", ".nii.gz")
@@ -76,26 +77,8 @@ def write_volume(volume: Volume, path: Path) -> None:
     path = Path(path)
     suffix = _suffix(path, WRITABLE)
     write: Callable[[Volume, Path], None] = _write_nrrd if suffix == ".nrrd" else write_nifti
-    part = path.with_name(f".{path.name[: -len(suffix)]}-{os.getpid()}.part{suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
+    with whole_file(path) as part:
         write(volume, part)
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"it cannot be written ({error.strerror or error})",
-            where=str(path),
-            remedy="Free some space or choose another output folder.",
-        ) from error
-    finally:
-        _remove(part)
-
-
-def _remove(part: Path) -> None:
-    if part.parent.is_dir():
-        part.unlink(missing_ok=True)
 
 
 def _read_folder(path: Path) -> Volume:

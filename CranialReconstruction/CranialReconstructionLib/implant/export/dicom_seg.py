@@ -17,9 +17,9 @@ from pydicom.uid import generate_uid
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom_slices import DicomSlice
 from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import CREATOR, RESEARCH_USE_ONLY, About
 from CranialReconstructionLib.implant.export.dicom_source import DicomSource
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 
 SERIES_NUMBER = 9002
 # Millimetres at a slice's corners. Positions rounded to one decimal are read as an even stack.

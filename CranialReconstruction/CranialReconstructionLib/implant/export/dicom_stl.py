@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import EncapsulatedSTLStorage, ExplicitVRLittleEndian, generate_uid
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import CREATOR, RESEARCH_USE_ONLY, About, Pieces, joined
 from CranialReconstructionLib.implant.export.dicom_source import DicomSource, anonymous
 from CranialReconstructionLib.implant.export.stl import stl_bytes
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 
 # Far from the numbers that scanners give.
 SERIES_NUMBER = 9001

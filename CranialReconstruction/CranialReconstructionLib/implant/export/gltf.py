@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import (
     RESEARCH_USE_ONLY,
     About,
@@ -20,7 +21,6 @@ from CranialReconstructionLib.implant.export.about import (
     pieces_of,
     to_frame,
 )
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 from CranialReconstructionLib.implant.mesh import Mesh
 
 _FLOAT, _UNSIGNED_INT = 5126, 5125

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import About, Pieces, ascii_of, names_of, pieces_of, to_frame
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 
 
 def write_obj(pieces: Pieces, path: Path, about: About) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import About, Pieces, ascii_of, joined, to_frame
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 
 _FACE = np.dtype([("count", "u1"), ("indices", "<i4", 3)])
 

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import (
     CREATOR,
     HOMEPAGE,
@@ -19,7 +20,6 @@ from CranialReconstructionLib.implant.export.about import (
     pieces_of,
     to_frame,
 )
-from CranialReconstructionLib.implant.export.whole_file import whole_file
 from CranialReconstructionLib.implant.mesh import Mesh
 
 _MODEL_PART = "3D/3dmodel.model"

@@ -19,7 +19,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder or the file cannot be written, or the disk is full.
     """
-    part = path.with_name(f".{path.stem}-{os.getpid()}.part{path.suffix}")
+    # It ends as the file does, so that writers that go by the name write the same format.
+    part = path.with_name(f".{os.getpid()}.part-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
