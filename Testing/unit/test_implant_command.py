@@ -72,3 +72,11 @@ def test_what_cannot_be_is_told(
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert message in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_saved_design_asks_for_its_host_bone(files: list[str], tmp_path: Path) -> None:
+    design = tmp_path / "design.json"
+    design.write_text(json.dumps({"host_model": True, "triangle_budget": 40_000}))
+    out = tmp_path / "out"
+    assert main(["implant", *files, "-o", str(out), "--design", str(design), "--format", "stl"]) == 0
+    assert trimesh.load_mesh(out / "host-bone.stl").is_watertight
