@@ -7,6 +7,7 @@ from dataclasses import fields
 import torch
 from torch.nn import functional
 
+from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.loss import soft_dice_loss
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
@@ -32,6 +33,10 @@ class ShellTask(NetworkTask):
 
     input_channels = len(SHELL_CHANNELS)
     output_channels = SHELL_OUTPUTS
+
+    def __init__(self, settings: ReconstructionSettings) -> None:
+        super().__init__(settings)
+        self.solid_angles = VaultMap().solid_angles()
 
     def answer(self, network: torch.nn.Module, batch: Item) -> ShellAnswer:
         """What ``network`` says of a batch."""
@@ -61,8 +66,7 @@ class ShellTask(NetworkTask):
     def missing_ml(self, batch: Item) -> torch.Tensor:
         """Bone missing from each case of a batch (B,), millilitres."""
         cone = (batch["whole_outer"] ** 3 - batch["whole_inner"] ** 3) / 3.0
-        angles = VaultMap().solid_angles().to(cone.device)
-        return (batch["missing"] * cone * angles).sum((1, 2)) / 1000.0
+        return (batch["missing"] * cone * self.solid_angles.to(cone.device)).sum((1, 2)) / 1000.0
 
     def panels(self, network: torch.nn.Module, batch: Item) -> list[torch.Tensor]:
         """Thickness of what is there, the hole, where bone is said to be missing, and how wrong its outer

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
@@ -19,6 +18,7 @@ from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData, vtkStaticCellLocator
 from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
+from CranialReconstructionLib.imaging.distance import signed_distance
 from CranialReconstructionLib.imaging.resampling import resample
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 
@@ -143,10 +143,7 @@ def distance_field(
     surface = half_surface(share, spacing)
     if not len(surface.points):
         return np.full(share.shape, np.float32(1e3)), surface
-    image = sitk.GetImageFromArray((share > 0.5).view(np.uint8))
-    image.SetSpacing([spacing] * 3)
-    coarse = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    field = np.asarray(sitk.GetArrayFromImage(coarse), dtype=np.float32)
+    field = signed_distance(share > 0.5, (spacing, spacing, spacing))
     # The transform measures to the centres of the outermost voxels within.
     field -= np.where(field > 0.0, 0.5 * spacing, 0.0).astype(np.float32)
     wide = ndimage.binary_dilation(near.any(0), iterations=int(np.ceil((reach + 2.0 * spacing) / spacing)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
 
+from CranialReconstructionLib.imaging.distance import signed_distance
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.implant.bone_field import half_surface, share_on
 from CranialReconstructionLib.implant.mesh import Mesh
@@ -82,11 +82,9 @@ def _samples(mesh: Mesh) -> Floats:
 
 def _candidates(points: Floats, share: npt.NDArray[np.float32]) -> Floats:
     """The points (N, 3) that can be the nearest to bone, or the deepest in it, by the voxels that they lie in."""
-    image = sitk.GetImageFromArray((share > 0.5).view(np.uint8))
-    image.SetSpacing([SPACING] * 3)
-    field = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
+    field = signed_distance(share > 0.5, (SPACING, SPACING, SPACING))
     i, j, k = np.rint(points / SPACING).astype(int).T
-    coarse = sitk.GetArrayFromImage(field)[k, j, i]
+    coarse = field[k, j, i]
     near: npt.NDArray[np.bool_] = coarse <= coarse.min() + ROUNDING
     return points[near]
 
