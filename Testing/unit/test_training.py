@@ -196,6 +196,13 @@ def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
         train(TINY, data, run)
 
 
+def test_a_grid_that_the_network_cannot_halve_is_refused_before_the_data_are_read(data: Path, tmp_path: Path) -> None:
+    deep = {"channels": [4, 8, 8, 8, 8], "strides": [2, 2, 2, 2], "num_res_units": 1}
+    with pytest.raises(UserError, match="28 x 36 x 32 .* multiple of 16"):
+        train(replace(TINY, arguments=deep), data, RunFolder(tmp_path / "run"), cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_settings_survive_the_run_folder(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.create(TINY.as_json(), tmp_path)

@@ -27,6 +27,7 @@ from CranialAugmentationTrainerLib.training.reconstruction_task import VolumeTas
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.training.shell_task import ShellTask
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.reconstruction.networks import build_network
 
 TASKS: dict[str, type[NetworkTask]] = {"shell": ShellTask, "coarse": VolumeTask, "fine": WindowTask}
@@ -83,8 +84,9 @@ def trained_network(run: RunFolder) -> torch.nn.Module:
 
 
 def _fit(settings: ReconstructionSettings, data: Path, run: RunFolder, cache: Path) -> None:
-    material = gather_material(settings, data, run, cache)
+    # The network first: what it refuses is known before the minutes that the data take.
     task = _task(settings)
+    material = gather_material(settings, data, run, cache)
     if settings.start_from and not run.checkpoint.exists():
         weights = averaged_weights(RunFolder(Path(settings.start_from)))
         task.network.load_state_dict(weights)
@@ -182,9 +184,8 @@ class _Recorder(Callback):
             self.run.log("preview", step=trainer.global_step, path=str(path))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        beside = self.run.checkpoint.with_suffix(".part")
-        trainer.save_checkpoint(beside)
-        beside.replace(self.run.checkpoint)
+        with whole_file(self.run.checkpoint) as part:
+            trainer.save_checkpoint(part)
         seen = {"defect_ml": [round(end(self.missing_ml), 2) for end in (min, max)]} if self.missing_ml else {}
         self.run.log("checkpoint", step=trainer.global_step, path=str(self.run.checkpoint), **seen)
         self.started = time.monotonic()

@@ -32,6 +32,7 @@ from CranialAugmentationTrainerLib.training.vault_pool import (
     vault_pool,
 )
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
+from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.shape_model import ShapeModel, fit_shape_model
 from CranialReconstructionLib.reconstruction.vault_map import VaultMap
@@ -155,9 +156,8 @@ def _shape_model(
     """The shape model of the pool's whole vaults, fitted once a run."""
     if not run.shape_model.exists():
         fitted = fit_shape_model([head.complete for head in pool], vault, modes, reference)
-        beside = run.shape_model.with_suffix(".part")
-        save_file(fitted.tensors(), beside)
-        beside.replace(run.shape_model)
+        with whole_file(run.shape_model) as part:
+            save_file(fitted.tensors(), part)
     return ShapeModel.from_tensors(load_file(run.shape_model))
 
 

@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.previews import SHOWN
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
-from CranialReconstructionLib.reconstruction.networks import build_network
+from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.reconstruction.networks import build_network, minimum_multiple
 
 
 class NetworkTask(lightning.LightningModule):
@@ -30,6 +31,7 @@ class NetworkTask(lightning.LightningModule):
         super().__init__()
         self.settings = settings
         self.shown: list[list[torch.Tensor]] = []
+        self._check_sides()
         self.network = build_network(settings.architecture, self.network_arguments(settings))
         moving = get_ema_multi_avg_fn(settings.optimiser.average)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=moving, use_buffers=True)
@@ -39,6 +41,11 @@ class NetworkTask(lightning.LightningModule):
         """What the network is built with."""
         channels = {"in_channels": cls.input_channels, "out_channels": cls.output_channels}
         return {**settings.arguments, **channels}
+
+    @property
+    @abstractmethod
+    def sides(self) -> tuple[int, ...]:
+        """Voxels, or pixels, along each side of what the network sees."""
 
     @abstractmethod
     def loss(self, network: torch.nn.Module, batch: Item) -> torch.Tensor:
@@ -71,6 +78,16 @@ class NetworkTask(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.shown = []
+
+    def _check_sides(self) -> None:
+        multiple = minimum_multiple(self.settings.architecture, self.network_arguments(self.settings))
+        if any(side % multiple for side in self.sides):
+            raise UserError(
+                f"this network halves its grid of {' x '.join(map(str, self.sides))} until every side must be a "
+                f"multiple of {multiple}",
+                where="training configuration",
+                remedy="Give it fewer strides, or choose another fine_spacing, box or window.",
+            )
 
     def configure_optimizers(self) -> Any:
         chosen = self.settings.optimiser

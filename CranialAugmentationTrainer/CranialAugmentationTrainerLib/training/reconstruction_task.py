@@ -12,6 +12,7 @@ from CranialAugmentationTrainerLib.training.loss import reconstruction_loss
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
 from CranialAugmentationTrainerLib.training.previews import slice_through
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
+from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 from CranialReconstructionLib.reconstruction.passes import (
     COARSE_CHANNELS,
     FINE_CHANNELS,
@@ -33,6 +34,11 @@ class VolumeTask(NetworkTask):
         super().__init__(settings)
         self.voxel_edge = settings.coarse_spacing if settings.stage == "coarse" else settings.fine_spacing
         _start_empty(self.network)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Voxels of the head box (K, J, I)."""
+        return tuple(round(edge / self.settings.coarse_spacing) for edge in HEAD_BOXES[self.settings.box].size[::-1])
 
     def inputs(self, batch: Item) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network sees, and what it should give back."""
@@ -69,6 +75,11 @@ class WindowTask(VolumeTask):
         super().__init__(settings)
         # Frozen, and no part of this network's own checkpoint.
         self._coarse = [coarse.eval().requires_grad_(False)]
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Voxels of a window."""
+        return (self.settings.window,) * 3
 
     def inputs(self, batch: Item) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network sees, and what it should give back."""

@@ -38,6 +38,11 @@ class ShellTask(NetworkTask):
         super().__init__(settings)
         self.solid_angles = VaultMap().solid_angles()
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Pixels of the map."""
+        return (VaultMap().size,) * 2
+
     def answer(self, network: torch.nn.Module, batch: Item) -> ShellAnswer:
         """What ``network`` says of a batch."""
         seen = shell_input(ContinuedTables(*(batch[entry.name] for entry in fields(ContinuedTables))))
