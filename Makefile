@@ -43,8 +43,7 @@ demo: setup
 	$(BIN)/cranial reconstruct '$(INPUT)' -o '$(OUTPUT)'
 ifeq ($(INPUT),$(DEMO_SKULL))
 	$(BIN)/cranial evaluate '$(OUTPUT)/defect.nrrd' '$(DEMO_HEAD)/defect.nrrd' --skull '$(DEMO_SKULL)'
-	$(BIN)/cranial implant --skull '$(DEMO_SKULL)' --defect '$(OUTPUT)/defect.nrrd' \
-		--confidence '$(OUTPUT)/confidence.nrrd' -o '$(OUTPUT)/implant'
+	$(BIN)/cranial implant --skull '$(DEMO_SKULL)' --defect '$(OUTPUT)/defect.nrrd' -o '$(OUTPUT)/implant'
 endif
 
 clean:

@@ -142,6 +142,8 @@ def test_integers_above_zero_and_two_valued_floats_are_masks():
     for voxels in ([0.0, 0.5, 1.0], [0.0, -1.0, 1.0], [0.0, np.nan, 1.0]):
         with pytest.raises(UserError, match="mask was expected"):
             as_mask(volume(np.array([[voxels]]), "confidence.nrrd"))
+    with pytest.raises(UserError, match="mask was expected"):
+        as_mask(volume(np.array([[[-1000, 40, 1200]]], dtype=np.int16), "ct.nrrd"))
 
 
 def test_cohort_figures_are_those_of_its_cases():

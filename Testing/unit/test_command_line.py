@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -130,6 +131,31 @@ def test_a_folder_that_cannot_be_made_is_refused(
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
     refuses(capsys, ["reconstruct", str(skull_file), "-o", str(in_the_way / "out")], "-o")
+    refuses(capsys, ["reconstruct", str(skull_file), "-o", str(in_the_way)], "it is a file")
+
+
+def test_a_refused_input_leaves_no_folders(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    assert main(["reconstruct", str(tmp_path / "absent.nrrd"), "-o", str(tmp_path / "old" / "new" / "out")]) == 2
+    assert not any((tmp_path / "old").iterdir())
+
+
+def test_what_the_system_refuses_is_mendable_and_a_bug_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = errno.EACCES
+
+    def refused(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("CranialReconstructionLib.cli.read_input.read_input", refused)
+    command = ["segment-skull", "shut/ct.nrrd", "-o", "skull.nrrd"]
+    refuses(capsys, command, "shut/ct.nrrd", "Permission denied")
+    number = errno.ENOSPC
+    refuses(capsys, command, "No space left")
+    number = errno.EBADF
+    with pytest.raises(OSError, match="Bad file"):
+        main(command)
 
 
 def test_results_move_in_only_when_all_are_there(tmp_path: Path) -> None:
@@ -156,6 +182,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="No space left"):
         full()
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_read_elsewhere_is_not_blamed_on_the_results(tmp_path: Path) -> None:
+    def work() -> None:
+        with result_folder(tmp_path / "out"):
+            (tmp_path / "absent").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        work()
     assert not (tmp_path / "out").exists()
 
 

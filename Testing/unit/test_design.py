@@ -72,12 +72,32 @@ def test_every_material_makes_a_design() -> None:
         ({"number": 0}, "number"),
         ({"colour": "red"}, "colour"),
         ({"perfusion": {"radius": 3}}, "radius"),
-        ({"gap": "wide"}, "gap"),
+        ({"gap": "wide"}, "gap is 'wide', not a finite number"),
+        ({"bevel": True}, "bevel is True, not a finite number"),
+        ({"minimum_wall": "2"}, "minimum_wall is '2'"),
+        ({"thickness": [4]}, "thickness is"),
+        ({"axis": "up"}, "axis is 'up', not three finite numbers"),
+        ({"axis": [0, 1]}, "not three finite numbers"),
+        ({"number": 1.5}, "number is 1.5, not a whole number"),
+        ({"triangle_budget": "many"}, "triangle_budget is 'many'"),
+        ({"mould": "yes"}, "mould is 'yes', neither true nor false"),
+        ({"name": 7}, "name is 7"),
+        ({"material": ["PEEK"]}, "material"),
+        ({"perfusion": 5}, "perfusion is 5, not an object"),
+        ({"perfusion": {"pitch": "ten"}}, "perfusion: pitch is 'ten', not a finite number"),
+        ({"flange": [8, 0.8]}, "flange is .*, not an object"),
+        ({"flange": {"width": None}}, "flange: width is None"),
+        ({"holes": {"at": [0, 0, 0]}}, "holes is .*, not a list"),
+        ({"holes": [{"at": [0, 0, 0]}, {"diameter": 2}]}, "entry 2 of holes: at is missing"),
+        ({"holes": [{"at": [0, "0", 0]}]}, "entry 1 of holes: at is"),
+        ({"cuts": [{"at": [0, 0, 0], "normal": 3}]}, "entry 1 of cuts: normal is 3"),
+        ({"cuts": ["left"]}, "entry 1 of cuts is 'left', not an object"),
     ],
 )
 def test_what_no_implant_can_have_is_refused(content: dict, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        parse_design(content)
+    with pytest.raises(UserError, match=message) as refused:
+        parse_design(content, "mine.json")
+    assert refused.value.where == "mine.json"
 
 
 def test_what_is_no_design_is_refused(tmp_path: Path) -> None:

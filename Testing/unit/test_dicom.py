@@ -286,10 +286,11 @@ def test_a_slice_cut_short(tmp_path: Path) -> None:
     assert caught.value.where == str(victim)
 
 
-def test_a_damaged_header_is_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("keyword", "value"), [("ImageOrientationPatient", [0.0] * 6), ("RescaleSlope", 0)])
+def test_a_damaged_header_is_counted(tmp_path: Path, keyword: str, value: object) -> None:
     Scan(EVEN).write(tmp_path)
     bad = Scan(EVEN).header(40.0)
-    bad.ImageOrientationPatient = [0.0] * 6
+    setattr(bad, keyword, value)
     bad.save_as(tmp_path / "bad", enforce_file_format=True)
     series = read_dicom_series(tmp_path)
     assert series.slices == len(EVEN)

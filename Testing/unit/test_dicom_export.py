@@ -19,6 +19,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom import read_dicom_series
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.implant.export.about import About
+from CranialReconstructionLib.implant.export.algorithm import Algorithm
 from CranialReconstructionLib.implant.export.dicom_seg import write_dicom_seg
 from CranialReconstructionLib.implant.export.dicom_source import read_dicom_source
 from CranialReconstructionLib.implant.export.dicom_stl import write_dicom_stl
@@ -27,6 +28,7 @@ from CranialReconstructionLib.implant.mesh import Mesh
 HEIGHTS = np.arange(8) * 3.0
 NOTICE = "Research use only"
 FRAME = "1.2.3.4"
+NETWORK = Algorithm("AUTOMATIC", "vault", "0.2.0", learned=True)
 PATIENT = {
     "SpecificCharacterSet": "ISO_IR 100",
     "PatientName": "Müller^Jörg",
@@ -168,7 +170,7 @@ def test_seg_lies_where_the_defect_does(tmp_path: Path, turn: np.ndarray, downwa
     defect = some_defect(scanned(tmp_path / "ct", turn=turn))
     if downwards:
         defect = Volume(defect.voxels[::-1], defect.ijk_to_ras @ turned_round(2, len(defect.voxels)))
-    write_dicom_seg(defect, tmp_path / "defect.dcm", read_dicom_source(tmp_path / "ct"), About())
+    write_dicom_seg(defect, tmp_path / "defect.dcm", read_dicom_source(tmp_path / "ct"), About(), NETWORK)
     file = pydicom.dcmread(tmp_path / "defect.dcm")
     assert file.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.4"
     places, values = geometry(file)
@@ -181,7 +183,7 @@ def test_seg_lies_where_the_defect_does(tmp_path: Path, turn: np.ndarray, downwa
 def test_highdicom_and_itk_read_the_seg_as_it_was_written(tmp_path: Path) -> None:
     defect = some_defect(scanned(tmp_path / "ct", turn=oblique()))
     source = read_dicom_source(tmp_path / "ct")
-    write_dicom_seg(defect, tmp_path / "defect.dcm", source, About(number=3))
+    write_dicom_seg(defect, tmp_path / "defect.dcm", source, About(number=3), NETWORK)
     seg = highdicom.seg.segread(tmp_path / "defect.dcm")
     ordered = sorted(source.slices, key=lambda one: one.height)
     pixels = seg.get_pixels_by_source_instance(
@@ -198,7 +200,7 @@ def test_highdicom_and_itk_read_the_seg_as_it_was_written(tmp_path: Path) -> Non
 def test_seg_belongs_to_patient_study_and_series(tmp_path: Path) -> None:
     defect = some_defect(scanned(tmp_path / "ct"))
     source = read_dicom_source(tmp_path / "ct")
-    write_dicom_seg(defect, tmp_path / "defect.dcm", source, About(number=3))
+    write_dicom_seg(defect, tmp_path / "defect.dcm", source, About(number=3), NETWORK)
     file, first = pydicom.dcmread(tmp_path / "defect.dcm"), source.headers[0]
     for keyword in ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "StudyDate", "StudyID"):
         assert str(file.get(keyword)) == str(first.get(keyword)), keyword
@@ -216,7 +218,7 @@ def test_seg_of_a_multi_frame_scan(tmp_path: Path) -> None:
         setattr(scan, keyword, value)
     scan.save_as(tmp_path / "ct" / "all", enforce_file_format=True)
     defect = some_defect(read_dicom_series(tmp_path / "ct").volume)
-    write_dicom_seg(defect, tmp_path / "defect.dcm", read_dicom_source(tmp_path / "ct"), About())
+    write_dicom_seg(defect, tmp_path / "defect.dcm", read_dicom_source(tmp_path / "ct"), About(), NETWORK)
     places, values = geometry(pydicom.dcmread(tmp_path / "defect.dcm"))
     seen = places[values > 0] * [-1.0, -1.0, 1.0]
     wanted = defect.grid.ras_of(np.argwhere(defect.voxels)[:, ::-1])
@@ -238,19 +240,20 @@ def test_seg_on_another_grid_is_refused(tmp_path: Path) -> None:
     }
     for name, other in others.items():
         with pytest.raises(UserError, match="slices are not those of the series"):
-            write_dicom_seg(other, tmp_path / f"{name}.dcm", source, About())
+            write_dicom_seg(other, tmp_path / f"{name}.dcm", source, About(), NETWORK)
     with pytest.raises(UserError, match="straightened"):
-        write_dicom_seg(others["tilted"], tmp_path / "t.dcm", read_dicom_source(tmp_path / "tilted"), About())
+        write_dicom_seg(others["tilted"], tmp_path / "t.dcm", read_dicom_source(tmp_path / "tilted"), About(), NETWORK)
     with pytest.raises(UserError, match="no missing bone"):
-        write_dicom_seg(volume.with_voxels(np.zeros_like(volume.voxels)), tmp_path / "e.dcm", source, About())
+        write_dicom_seg(volume.with_voxels(np.zeros_like(volume.voxels)), tmp_path / "e.dcm", source, About(), NETWORK)
     assert list(tmp_path.glob("*.dcm")) == []
 
 
 def test_a_source_is_one_series(tmp_path: Path) -> None:
     scanned(tmp_path / "ct", series="1.2.3.4.5")
-    Scan(HEIGHTS, series="1.2.3.4.6").write(tmp_path / "ct", prefix="other")
-    with pytest.raises(UserError, match="2 series"):
-        read_dicom_source(tmp_path / "ct")
+    Scan(HEIGHTS, series="1.2.3.4.6", extra=PATIENT).write(tmp_path / "ct", prefix="other")
+    # Of several, the one that would be read as a volume.
+    chosen = read_dicom_source(tmp_path / "ct").headers[0].SeriesInstanceUID
+    assert chosen == read_dicom_series(tmp_path / "ct").series_uid
     with pytest.raises(UserError, match=r"no series 1\.9"):
         read_dicom_source(tmp_path / "ct", "1.9")
     source = read_dicom_source(tmp_path / "ct", "1.2.3.4.6")
@@ -259,3 +262,34 @@ def test_a_source_is_one_series(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no DICOM"):
         read_dicom_source(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "family"),
+    [
+        (NETWORK, "Artificial Intelligence"),
+        (Algorithm("SEMIAUTOMATIC", "vault", "0.2.0", learned=True), "Artificial Intelligence"),
+        (Algorithm("AUTOMATIC", "mirror", "1"), "Mirroring of the other side"),
+        (Algorithm(), None),
+    ],
+)
+def test_seg_says_what_found_the_defect(tmp_path: Path, algorithm: Algorithm, family: str | None) -> None:
+    defect = some_defect(scanned(tmp_path / "ct"))
+    write_dicom_seg(defect, tmp_path / "defect.dcm", read_dicom_source(tmp_path / "ct"), About(), algorithm)
+    (segment,) = pydicom.dcmread(tmp_path / "defect.dcm").SegmentSequence
+    assert segment.SegmentAlgorithmType == algorithm.kind
+    assert segment.get("SegmentAlgorithmName") == (algorithm.name or None)
+    stated = segment.get("SegmentationAlgorithmIdentificationSequence")
+    if family is None:
+        assert not stated
+    else:
+        assert stated[0].AlgorithmFamilyCodeSequence[0].CodeMeaning == family
+        assert (stated[0].AlgorithmName, stated[0].AlgorithmVersion) == (algorithm.name, algorithm.version)
+
+
+def test_what_is_known_of_the_patient_is_told_when_asked_for(tmp_path: Path) -> None:
+    scanned(tmp_path / "ct")
+    told = read_dicom_source(tmp_path / "ct").patient()
+    assert told["Name"] == "Müller^Jörg"
+    assert (told["Patient ID"], told["Birth date"], told["Study date"]) == ("one", "19700102", "20260102")
+    assert "Study" not in told

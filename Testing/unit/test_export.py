@@ -17,7 +17,7 @@ import trimesh
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.implant.export.about import About, Frame
-from CranialReconstructionLib.implant.export.formats import WRITERS, parse_formats, write_mesh
+from CranialReconstructionLib.implant.export.formats import DICOM_SUFFIX, WRITERS, parse_formats, write_mesh
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.mesh_file import read_mesh
 
@@ -230,7 +230,7 @@ def test_glb_keeps_the_facts_as_extras(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("name", sorted([*WRITERS, DICOM_SUFFIX]))
 def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
@@ -259,7 +259,8 @@ def test_an_interrupted_write_keeps_the_former_file(tmp_path: Path, monkeypatch:
 def test_unknown_formats_frames_and_empty_meshes_are_refused(tmp_path: Path) -> None:
     empty = Mesh(np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64))
     assert parse_formats(" STL, .3mf,stl") == ("stl", "3mf")
-    for text, problem in (("stl,step", "step"), (" , ", "no format")):
+    assert parse_formats("dicom-seg,DICOM-STL") == ("dicom-seg", "dicom-stl")
+    for text, problem in (("stl,step", "step"), (" , ", "no format"), ("dcm", "dicom-stl")):
         with pytest.raises(UserError, match=problem):
             parse_formats(text)
     with pytest.raises(UserError, match="not known"):

@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -256,6 +257,23 @@ def test_absurd_spacing(tmp_path: Path, spacing: str) -> None:
     assert "spacing" in refusal(nifti)
 
 
+@pytest.mark.parametrize("word", ["nan", "inf", "0"])
+def test_absurd_directions(tmp_path: Path, word: str) -> None:
+    fields = f"space: left-posterior-superior\nspace directions: ({word},0,0) (0,1,0) (0,0,1)"
+    assert "spacing" in refusal(nrrd(tmp_path / "v.nrrd", fields, some_volume().voxels))
+
+
+@pytest.mark.parametrize("size", ["a b c", "-1 32 24", "40 0 24", "nan 32 24"])
+def test_absurd_size(tmp_path: Path, size: str) -> None:
+    path = tmp_path / "v.mha"
+    path.write_bytes(
+        f"ObjectType = Image\nNDims = 3\nElementSpacing = 1 1 1\nDimSize = {size}\n"
+        "ElementType = MET_SHORT\nElementDataFile = LOCAL\n".encode()
+        + some_volume().voxels.tobytes()
+    )
+    assert size in refusal(path)
+
+
 def test_a_nifti_with_a_flat_affine(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(some_volume().voxels.T, None)
     image.header.set_sform(np.diag([1.0, 0.0, 1.0, 1.0]), code=1)
@@ -308,6 +326,23 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         write_volume(some_volume(), tmp_path / "file" / "v.nrrd")
+
+
+def test_a_device_or_a_pipe_is_left_alone(tmp_path: Path) -> None:
+    """Renaming over a device, as root may, would leave the machine without it."""
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    (tmp_path / "link.nrrd").symlink_to(tmp_path / "pipe.nrrd")
+    for name in ("pipe.nrrd", "link.nrrd"):
+        with pytest.raises(UserError, match="a device or a pipe"):
+            write_volume(some_volume(), tmp_path / name)
+    assert (tmp_path / "pipe.nrrd").is_fifo()
+
+
+def test_writing_to_a_link_replaces_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link.nrrd").symlink_to(tmp_path / "kept" / "v.nrrd")
+    write_volume(some_volume(), tmp_path / "link.nrrd")
+    assert (tmp_path / "link.nrrd").is_symlink()
+    assert read_volume(tmp_path / "kept" / "v.nrrd").grid.same_as(some_volume().grid)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.implant.bone_field import half_surface
 from CranialReconstructionLib.implant.design import Design, Flange
+from CranialReconstructionLib.implant.edges import ROUNDING
 from CranialReconstructionLib.implant.fairing import fit_dome, thin_plate
 from CranialReconstructionLib.implant.solid import Solid, implant_solids, split_defect
 
@@ -136,7 +137,9 @@ def test_a_hole_that_opens_outwards_needs_no_relief() -> None:
     hole = replace(HOLE, draft=20.0)
     solid = solid_in(hole, SCAN, Design())
     assert solid.undercut == pytest.approx(0.0, abs=0.005)
-    assert solid.gap.relieved < 0.02
+    # The rounding of the edges alone takes something off the walls.
+    assert solid.gap.relieved < 0.04
+    assert solid.gap.widest < 0.5 + ROUNDING
     assert wall_angle(solid) == pytest.approx(20.0, abs=2.5)
 
 
@@ -189,7 +192,7 @@ def test_two_holes_give_two_solids_and_a_speck_is_left_out() -> None:
 
 
 def test_a_flange_rests_on_the_outer_table() -> None:
-    solid = solid_in(HOLE, SCAN, Design(flange=Flange(6.0, 1.0)), 30.0)
+    solid = solid_in(HOLE, SCAN, Design(flange=Flange(6.0, 1.0), minimum_wall=1.0), 30.0)
     points = surface_points(solid)
     beside, radius = HOLE.beside_wall(points, UP), radii(points)
     assert np.percentile(beside, 99.5) == pytest.approx(6.0, abs=0.7)

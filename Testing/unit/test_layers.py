@@ -25,6 +25,7 @@ ALLOWED_ROOMS = {
     "reconstruction": {"imaging"},
     "evaluation": {"imaging"},
     "implant": {"imaging"},
+    "engine": {"imaging", "reconstruction", "implant"},
     "widgets": {"scene", "engine"},
     "cli": {"imaging", "reconstruction", "evaluation", "implant"},
 }

@@ -136,6 +136,9 @@ def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: floa
     cap, axis = _cap(tilt, rim=18.0), np.array(_axis(tilt))
     mould = mould_of(cap, axis)
     assert mould.cavity_volume == pytest.approx(cap.volume, rel=0.01)
+    assert mould.undercut < 0.005
+    # Half of the block's wall of 8 mm, less a pin of 2.5 mm and its play.
+    assert mould.wall == pytest.approx(4.0 - 2.7)
     implant, upper, lower = solid_of(cap), solid_of(mould.upper), solid_of(mould.lower)
     for half in (mould.upper, mould.lower):
         assert examine(half, walls=False).sound
@@ -149,6 +152,14 @@ def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: floa
     block = (Manifold.hull(upper + lower)).volume()
     channels = block - closed
     assert 100.0 < channels < 0.03 * block
+
+
+def test_a_bay_in_the_rim_holds_the_mould_back_by_its_volume() -> None:
+    # A bar with a slot 4 mm high and 5 mm deep in its side, all along its 30 mm.
+    bar = Manifold.cube((30.0, 20.0, 12.0), True) - Manifold.cube((40.0, 10.0, 4.0), True).translate((0.0, 10.0, 0.0))
+    mould = mould_of(mesh_of(bar), AXIS)
+    assert mould.undercut == pytest.approx(30.0 * 5.0 * 4.0 / 1000.0, rel=0.1)
+    assert mould_of(mesh_of(Manifold.cube((30.0, 20.0, 12.0), True)), AXIS).undercut == 0.0
 
 
 def test_pins_have_play_and_keep_to_the_block() -> None:

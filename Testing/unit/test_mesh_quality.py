@@ -196,6 +196,19 @@ def test_walls_are_as_thick_as_they_were_made() -> None:
     assert np.linalg.norm(wall.place - [0.0, 0.0, 19.9]) < 3.0
 
 
+def test_thin_spots_count_by_the_connected_square_millimetre() -> None:
+    def pitted(side: float) -> float:
+        pits = [_box((side, side, 4.0), (x, y, 2.6)) for x in (-7.5, -2.5, 2.5, 7.5) for y in (-5.0, 0.0, 5.0)]
+        surface = solid_of(difference(_box((24.0, 18.0, 3.0)), *pits)).refine_to_length(0.4).to_mesh64()
+        wall = examine(Mesh(np.array(surface.vert_properties), np.array(surface.tri_verts, dtype=np.int64))).wall
+        assert wall is not None
+        return wall.thinnest
+
+    # Twelve pits that leave 2.1 mm: each too small to be a wall, though together larger than one.
+    assert pitted(0.7) == pytest.approx(3.0, abs=0.05)
+    assert pitted(1.2) == pytest.approx(2.1, abs=0.05)
+
+
 def test_a_wedge_is_no_wall() -> None:
     assert np.isnan(wall_thickness(_plate(60.0))).any()
     box = _box((30.0, 20.0, 10.0))

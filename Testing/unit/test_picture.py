@@ -79,10 +79,11 @@ def test_an_empty_defect_has_no_accent(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_place_is_named_and_left_clean(tmp_path: Path) -> None:
-    path = tmp_path / "missing folder" / "picture.png"
-    with pytest.raises(UserError, match="missing folder"):
+    (tmp_path / "no folder").touch()
+    path = tmp_path / "no folder" / "picture.png"
+    with pytest.raises(UserError, match="no folder"):
         draw_case(*_head(None), path)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "no folder"]
 
 
 def test_other_grids_are_refused(tmp_path: Path) -> None:

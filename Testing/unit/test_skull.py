@@ -303,6 +303,10 @@ def test_the_command_writes_the_skull(head: Head, tmp_path: Path, capsys: pytest
     assert figures["bone_ml"] == pytest.approx(written.voxels.sum() * SPACING**3 / 1000.0, abs=0.01)
     assert figures["threshold_chosen"] == "from the scan"
 
+    # Before the work, not after it.
+    assert main(["segment-skull", str(tmp_path / "absent.nii.gz"), "-o", str(tmp_path / "skull.png")]) == 2
+    assert "skull.png" in capsys.readouterr().err
+
     write_volume(with_values(head, (head.ct.voxels.astype(np.int32) // 8 + 300).astype(np.int16)), ct)
     assert main(["segment-skull", str(ct), "-o", str(tmp_path / "none.nrrd")]) == 2
     assert "--threshold" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Training small networks for real: losses fall, runs resume, configurations are checked."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,9 +199,38 @@ def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
 
 def test_a_grid_that_the_network_cannot_halve_is_refused_before_the_data_are_read(data: Path, tmp_path: Path) -> None:
     deep = {"channels": [4, 8, 8, 8, 8], "strides": [2, 2, 2, 2], "num_res_units": 1}
-    with pytest.raises(UserError, match="28 x 36 x 32 .* multiple of 16"):
+    with pytest.raises(UserError, match=r"28 x 36 x 32 .* multiple of 16"):
         train(replace(TINY, arguments=deep), data, RunFolder(tmp_path / "run"), cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_data_that_cannot_be_used_leave_no_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(UserError, match="defective_skull"):
+        train(TINY, tmp_path, run)
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), RuntimeError("out of memory")])
+def test_whatever_ends_a_run_is_told(data: Path, tmp_path: Path, cause: BaseException) -> None:
+    """Ctrl-C stays Ctrl-C, though Lightning exits by itself on it."""
+    told: list[str] = []
+
+    def stop_at_the_first_checkpoint(line: str) -> None:
+        told.append(line)
+        if line.startswith("checkpoint "):
+            raise cause
+
+    run = RunFolder(tmp_path / "run", stop_at_the_first_checkpoint)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(type(cause)):
+            train(TINY, data, run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert events(run, "failed")[0]["cause"] == (str(cause) or "interrupted")
+    assert not events(run, "done")
+    assert [line.split()[0] for line in told] == [json.loads(line)["event"] for line in run.events.open()]
 
 
 def test_settings_survive_the_run_folder(tmp_path: Path) -> None:
@@ -226,7 +256,11 @@ def test_the_shipped_configurations_read(name: str) -> None:
         ({"stage": "fine"}, "coarse_run"),
         ({"stage": "coarse", "steps": 10, "steps_an_epoch": 3}, "multiple"),
         ({"stage": "coarse", "mixture": {"masking": {"radios": 3}}}, "radios"),
-        ({}, "stage"),
+        ({}, "no setting 'stage'"),
+        ({"stage": "coarse", "batch": [4]}, "batch: .* not a number"),
+        ({"stage": "coarse", "split": 3}, "split: 3 is not a table"),
+        ({"stage": "coarse", "arguments": 3}, "arguments: 3 is not a table"),
+        ({"stage": "coarse", "registration": {"levels": 2}}, "levels: 2 is not a list"),
     ],
 )
 def test_a_wrong_setting_is_named(content: dict, message: str) -> None:

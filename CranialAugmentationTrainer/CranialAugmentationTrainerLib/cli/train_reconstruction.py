@@ -10,6 +10,10 @@ from CranialReconstructionLib.cli.command import Command
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``cranial train-reconstruction``."""
+    parser.description = (
+        "Train one network of a reconstruction model: complete skulls have bone cut away and the network learns "
+        "to give it back. Every epoch ends with a checkpoint; after an interruption --resume goes on from it."
+    )
     parser.add_argument("configuration", type=Path, metavar="CONFIG", help="TOML file, as in Resources/Training")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FOLDER", help="skulls in SkullFix's or SkullBreak's layout"
@@ -24,8 +28,9 @@ def run(options: argparse.Namespace) -> int:
     from CranialAugmentationTrainerLib.training.configuration import read_settings
     from CranialAugmentationTrainerLib.training.loop import train
     from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+    from CranialReconstructionLib.cli.progress import StageLine
 
-    run_folder = RunFolder(options.run_folder)
+    run_folder = RunFolder(options.run_folder, StageLine())
     train(read_settings(options.configuration), options.data, run_folder, options.resume, options.cache)
     print(f"Trained. The run is in {options.run_folder}.")
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange
 from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
@@ -178,25 +178,31 @@ def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
             )
         if key in _NESTED and isinstance(value, Mapping):
             values[key] = _build(_NESTED[key], value, f"{where}, [{key}]")
-        elif key in _NESTED and value in (None, False) and key == "spatial":
+        elif key == "spatial" and value in (None, False):
             values[key] = None
+        elif key in _NESTED:
+            raise UserError(f"{value!r} is not a table", where=f"{where}, {key}", remedy="Correct it.")
         else:
             values[key] = _checked(value, hints[key], f"{where}, {key}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(str(error), where=where, remedy="Add the missing setting.") from error
+    missing = [
+        entry.name
+        for entry in fields(kind)
+        if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING
+    ]
+    if missing:
+        raise UserError(f"it has no setting {missing[0]!r}", where=where, remedy="Add the missing setting.")
+    return kind(**values)
+
+
+_KINDS = {int: "a number", float: "a number", str: "a text", tuple: "a list", Mapping: "a table"}
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
     if isinstance(value, list):
-        return tuple(_checked(entry, Any, where) for entry in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = tuple(_checked(entry, Any, where) for entry in value)
+    kind = get_origin(hint) or hint
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint in (int, float, str) and (not isinstance(value, hint) or isinstance(value, bool)):
-        raise UserError(
-            f"{value!r} is not {'a text' if hint is str else 'a number'}", where=where, remedy="Correct it."
-        )
+    if kind in _KINDS and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise UserError(f"{value!r} is not {_KINDS[kind]}", where=where, remedy="Correct it.")
     return value
-
-

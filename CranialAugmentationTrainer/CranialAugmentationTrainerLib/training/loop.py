@@ -7,6 +7,7 @@ it; a run that was killed goes on from there and ends with the weights that it w
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
+from CranialAugmentationTrainerLib.datasets.paired_skulls import find_paired_skulls
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
 from CranialAugmentationTrainerLib.training.material import Material, gather_material
 from CranialAugmentationTrainerLib.training.network_task import NetworkTask
@@ -51,6 +53,8 @@ def train(
     if resume:
         settings = parse_settings(run.read_configuration(), str(run.path / "run.json"))
     else:
+        # Data that cannot be used must not leave a run that only --resume gets past.
+        find_paired_skulls(data)
         run.create(settings.as_json(), data)
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -58,10 +62,13 @@ def train(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     try:
         _fit(settings, data, run, cache or run.path / "cache")
-    except (UserError, KeyboardInterrupt) as cause:
-        run.log("failed", cause=str(cause) or "interrupted")
-        raise
-    run.log("done", steps=settings.steps)
+    finally:
+        # However a run ends, those who watch it must see that it did.
+        cause = sys.exception()
+        if cause is None:
+            run.log("done", steps=settings.steps)
+        else:
+            run.log("failed", cause=str(cause) or type(cause).__name__)
 
 
 def averaged_weights(run: RunFolder) -> dict[str, torch.Tensor]:
@@ -108,12 +115,16 @@ def _fit(settings: ReconstructionSettings, data: Path, run: RunFolder, cache: Pa
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(
-            task,
-            datamodule=_Cases(settings, material),
-            ckpt_path=run.checkpoint if run.checkpoint.exists() else None,
-            weights_only=True,
-        )
+        try:
+            trainer.fit(
+                task,
+                datamodule=_Cases(settings, material),
+                ckpt_path=run.checkpoint if run.checkpoint.exists() else None,
+                weights_only=True,
+            )
+        except SystemExit as ended:
+            # Lightning answers Ctrl-C by an exit of its own.
+            raise KeyboardInterrupt("interrupted") from ended
 
 
 def _task(settings: ReconstructionSettings) -> NetworkTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +18,15 @@ RECORDED_PACKAGES = ("torch", "monai", "lightning", "numpy", "slicer-cranial-rec
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run. Whoever shows a run reads these files."""
+    """The folder of one run. Whoever shows a run reads these files.
+
+    Attributes:
+        path: of the folder.
+        tell: is told each event as a line of text as well.
+    """
 
     path: Path
+    tell: Callable[[str], None] = lambda line: None
 
     @property
     def checkpoint(self) -> Path:
@@ -71,7 +77,7 @@ class RunFolder:
             (self.path / "run.json").write_text(json.dumps(content, indent=1) + "\n")
         except OSError as error:
             raise UserError(
-                f"the run folder cannot be written ({error.strerror})",
+                f"the run folder cannot be written ({error.strerror or error})",
                 where=str(self.path),
                 remedy="Name a folder that you may write to, on a disk with space.",
             ) from error
@@ -95,3 +101,4 @@ class RunFolder:
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values})
         with self.events.open("a") as file:
             file.write(line + "\n")
+        self.tell(" ".join([event, *(f"{name}={value}" for name, value in values.items())]))

@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
             remedy="Give a length in millimetres, 0 or more.",
         )
     matching = match_cases(options.prediction, options.truth, options.skull)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    waiting = Console(stderr=True)
+    with Progress(console=waiting, transient=True, disable=not waiting.is_terminal) as progress:
         task = progress.add_task("evaluating", total=len(matching.cases))
         cohort = evaluate_cohort(matching.cases, options.tolerance, lambda name: progress.advance(task))
     if options.json is not None:

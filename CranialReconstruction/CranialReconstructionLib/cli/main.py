@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from importlib.metadata import entry_points
@@ -14,10 +15,37 @@ from CranialReconstructionLib.errors import UserError
 USER_ERROR = 2
 INTERRUPTED = 130
 
+# What the system refuses anywhere is no bug, and the user can mend it.
+MENDABLE = {
+    errno.EACCES: "Check the rights on it.",
+    errno.EPERM: "Check the rights on it.",
+    errno.EROFS: "Choose a place that can be written to.",
+    errno.ENOSPC: "Free some space.",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 for success, 2 for what the user can mend, 130 for Ctrl-C."""
-    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = _parsed(sys.argv[1:] if arguments is None else arguments)
+        return int(options.run(options))
+    except UserError as error:
+        print(f"cranial: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("cranial: interrupted; nothing half-written was left behind.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        print(f"cranial: {error.filename or 'a file'}: {error.strerror}. {MENDABLE[error.errno]}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
     commands = {point.name: point for point in entry_points(group="cranial.commands")}
     parser = argparse.ArgumentParser(
         prog="cranial",
@@ -33,18 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name == chosen:
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
-    options = parser.parse_args(words)
-    try:
-        return int(options.run(options))
-    except UserError as error:
-        print(f"cranial: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print("cranial: interrupted; nothing half-written was left behind.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

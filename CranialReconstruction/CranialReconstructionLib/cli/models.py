@@ -20,23 +20,23 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.set_defaults(act=_list)
 
     show = actions.add_parser("show", help="what a package says of itself")
-    show.add_argument("model", metavar="NAME_OR_FOLDER")
+    show.add_argument("model", metavar="NAME_OR_FOLDER", help="a package in the list, or its folder")
     show.set_defaults(act=_show)
 
     verify = actions.add_parser("verify", help="compare the hashes and load the weights")
-    verify.add_argument("models", metavar="NAME_OR_FOLDER", nargs="*", help="default: all")
+    verify.add_argument("models", metavar="NAME_OR_FOLDER", nargs="*", help="packages to verify (default: all)")
     verify.set_defaults(act=_verify)
 
     for action in (listing, show, verify):
         action.add_argument("--json", action="store_true", help="print JSON for scripts")
 
     add = actions.add_parser("add", help="verify a package and keep a copy of it")
-    add.add_argument("source", metavar="FOLDER_OR_ZIP", type=Path)
+    add.add_argument("source", metavar="FOLDER_OR_ZIP", type=Path, help="the package, or a zip archive of it")
     add.add_argument("--force", action="store_true", help="replace the package of the same name")
     add.set_defaults(act=_add)
 
     remove = actions.add_parser("remove", help="delete a package that was added")
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", metavar="NAME", help="a package that you added")
     remove.set_defaults(act=_remove)
 
 
@@ -61,7 +61,8 @@ def _list(options: argparse.Namespace) -> int:
     for row in rows:
         figure = row["problem"] or row["figure"]
         table.add_row(row["name"], row["version"], row["licence"], figure, row["where"])
-    Console().print(table)
+    # A pipe has no width of its own; the table must not lose words in it.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
 
 

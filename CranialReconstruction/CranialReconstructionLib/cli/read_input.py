@@ -21,3 +21,20 @@ def read_input(path: Path) -> tuple[Volume, tuple[str, ...]]:
         return checked(series.volume), series.warnings
     volume = read_volume(path)
     return volume, tuple(slice_warnings(volume))
+
+
+def read_skull(path: Path, threshold: float | None = None) -> tuple[Volume, tuple[str, ...]]:
+    """The skull in a mask, or segmented from a CT, and warnings.
+
+    Args:
+        path: volume file or DICOM folder.
+        threshold: of the bone, in the CT's units; without it, it is adapted to the scan.
+    """
+    from CranialReconstructionLib.imaging.mask import as_skull_mask, looks_like_ct
+    from CranialReconstructionLib.imaging.skull import segment_skull
+
+    volume, warnings = read_input(path)
+    if threshold is None and not looks_like_ct(volume):
+        return as_skull_mask(volume), warnings
+    segmentation = segment_skull(volume, threshold)
+    return as_skull_mask(segmentation.skull), (*warnings, *segmentation.warnings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -15,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib import __version__
 from CranialReconstructionLib.cli.command import Command
+from CranialReconstructionLib.cli.digest import sha256_of
+from CranialReconstructionLib.cli.implant_options import Delivery, add_delivery_arguments, delivery_of
+from CranialReconstructionLib.cli.implant_results import FAILED, Case, Outcome, deliver, previous_design
 from CranialReconstructionLib.cli.progress import StageLine
+from CranialReconstructionLib.cli.read_input import read_skull
 from CranialReconstructionLib.cli.result_folder import result_folder
+from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
     from CranialReconstructionLib.imaging.volume import Volume
+    from CranialReconstructionLib.implant.design import Design
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -46,13 +51,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--threshold", type=float, metavar="HU", help="bone threshold, for a CT")
     parser.add_argument("--json", action="store_true", help="print report.json on standard output")
+    group = parser.add_argument_group("the implant", "see `cranial implant --help`")
+    group.add_argument(
+        "--implant", action="store_true", help="also make the implant, in FOLDER/implant; exit status 1 if it fails"
+    )
+    group.add_argument("--design", type=Path, metavar="FILE.json", help="its design (default: PEEK, 4 mm)")
+    add_delivery_arguments(group)
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """The implant that is to be made of what is found."""
+
+    design: Design
+    delivery: Delivery
+    folder: Path
+    warnings: tuple[str, ...]
 
 
 def run(options: argparse.Namespace) -> int:
     """Reconstruct, write ``defect.nrrd``, ``confidence.nrrd``, ``complete.nrrd``, ``picture.png``,
-    ``report.json``, and say what was found."""
+    ``report.json``, and say what was found; then make its implant if that is asked for."""
     started = time.perf_counter()
     stage = StageLine()
+    # What is wrong with the order is said before the minutes of reconstruction.
+    order = _order(options)
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -63,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         return outcome
 
     with result_folder(options.output) as folder:
-        skull, input_warnings = timed("read", lambda: _read_skull(options))
+        skull, input_warnings = timed("read", lambda: read_skull(options.input, options.threshold))
         method = _network if options.method == "network" else _mirror
         result: Result = timed("reconstruct", lambda: method(skull, options, stage))
         found = bool(result.defect.voxels.any())
@@ -73,37 +96,70 @@ def run(options: argparse.Namespace) -> int:
             "cranial": __version__,
             "use": "Research use only.",
             "input": str(options.input),
-            "input_sha256": _sha256(options.input),
+            "input_sha256": sha256_of(options.input),
             "method": options.method,
             **result.details,
             "defect_found": found,
             "defect_ml": round(float(result.defect.voxels.sum()) * skull.grid.voxel_volume / 1000.0, 3),
             "warnings": list(warnings),
+            "files": {file.name: sha256_of(file) for file in sorted(folder.iterdir())},
             "seconds": {**seconds, **result.seconds, "total": round(time.perf_counter() - started, 3)},
         }
-        text = json.dumps(report, indent=1)
-        (folder / "report.json").write_text(text + "\n")
+        (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    if not options.json:
+        missing = (
+            f"Missing bone: {report['defect_ml']:.1f} ml." if found else "Nothing is missing: the defect is empty."
+        )
+        unmade = " There is no implant to make." if order and not found else ""
+        print(f"{missing}{unmade} Results are in {options.output}.")
+    if order is None or not found:
+        if options.json:
+            print(json.dumps(report, indent=1))
+        return 0
+    outcome = _implant(order, skull, result, report, options.input, stage)
+    for warning in outcome.report["warnings"][len(warnings) :]:
+        print(f"warning: {warning}", file=sys.stderr)
     if options.json:
-        print(text)
-    elif found:
-        print(f"Missing bone: {report['defect_ml']:.1f} ml. Results are in {options.output}.")
+        print(json.dumps({**report, "implant": outcome.report}, indent=1))
     else:
-        print(f"Nothing is missing: the defect is empty. Results are in {options.output}.")
-    return 0
+        outcome.tell(order.folder)
+    return FAILED if outcome.failed else 0
 
 
-def _read_skull(options: argparse.Namespace) -> tuple[Volume, tuple[str, ...]]:
-    from CranialReconstructionLib.cli.read_input import read_input
-    from CranialReconstructionLib.imaging.mask import as_skull_mask, looks_like_ct
-    from CranialReconstructionLib.imaging.skull import segment_skull
+def _order(options: argparse.Namespace) -> _Order | None:
+    """The implant that the options ask for.
 
-    volume, warnings = read_input(options.input)
-    if options.threshold is None and not looks_like_ct(volume):
-        return as_skull_mask(volume), warnings
-    segmentation = segment_skull(volume, options.threshold)
-    return as_skull_mask(segmentation.skull), (*warnings, *segmentation.warnings)
+    Raises:
+        UserError: a design without ``--implant``, or what ``delivery_of`` and ``read_design`` refuse.
+    """
+    if not options.implant:
+        if options.design:
+            raise UserError("a design without an implant", where="--design", remedy="Add --implant.")
+        return None
+    from CranialReconstructionLib.implant.design import Design, read_design
+    from CranialReconstructionLib.implant.iterations import numbered
+
+    folder = options.output / "implant"
+    start = read_design(options.design) if options.design else None
+    design = numbered(start or Design(), start, previous_design(folder))
+    delivery, warnings = delivery_of(options, options.input)
+    return _Order(design, delivery, folder, warnings)
+
+
+def _implant(
+    order: _Order, skull: Volume, result: Result, report: dict[str, Any], scan: Path, stage: StageLine
+) -> Outcome:
+    from CranialReconstructionLib.cli.defect_origin import origin_in
+
+    origin = origin_in(report)
+    named = {"defect": "defect.nrrd", "confidence": "confidence.nrrd"}
+    inputs = {f"scan ({scan.name})": report["input_sha256"]}
+    inputs |= {f"{what} ({name})": report["files"][name] for what, name in named.items()}
+    warnings = (*report["warnings"], *order.warnings)
+    case = Case(skull, result.defect, result.confidence, origin.algorithm, {**inputs, **origin.model}, warnings)
+    return deliver(case, order.design, order.delivery, order.folder, stage)
 
 
 def _network(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Result:
@@ -121,7 +177,12 @@ def _network(skull: Volume, options: argparse.Namespace, stage: StageLine) -> Re
     outcome = predictor.reconstruct(skull, stage)
     manifest = package.manifest
     details = {
-        "model": {"name": manifest.name, "version": manifest.version, "licence": manifest.licence},
+        "model": {
+            "name": manifest.name,
+            "version": manifest.version,
+            "licence": manifest.licence,
+            "sha256": {name: entry.sha256 for name, entry in manifest.networks.items()},
+        },
         "device": str(device),
         "plan": outcome.plan,
         "statistics": outcome.statistics,
@@ -165,13 +226,6 @@ def _caption(result: Result, found: bool) -> str:
         return "Nothing is missing"
     millilitres = float(result.defect.voxels.sum()) * result.defect.grid.voxel_volume / 1000.0
     return f"Missing bone: {millilitres:.1f} ml"
-
-
-def _sha256(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 COMMAND = Command("Find the missing bone of a skull in a CT or a skull mask.", add_arguments, run)

@@ -20,13 +20,15 @@ def result_folder(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be made or written, or the disk is full.
     """
-    existed = folder.exists()
     try:
+        new = [place for place in (folder, *folder.parents) if not place.exists()]
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(0, "it is a file")
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".cranial-", dir=folder))
     except OSError as error:
         raise UserError(
-            f"the output folder cannot be written ({error.strerror})",
+            f"the output folder cannot be written ({error.strerror or error})",
             where=str(folder),
             remedy="Name a folder that you may write to with -o.",
         ) from error
@@ -37,12 +39,17 @@ def result_folder(folder: Path) -> Iterator[Path]:
             file.replace(folder / file.name)
         finished = True
     except OSError as error:
+        # A file elsewhere is none of the results.
+        if error.filename and not Path(error.filename).resolve().is_relative_to(folder.resolve()):
+            raise
         raise UserError(
-            f"the results cannot be written ({error.strerror})",
+            f"the results cannot be written ({error.strerror or error})",
             where=str(folder),
             remedy="Free some disk space, or name another folder with -o.",
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        if not finished and not existed and not any(folder.iterdir()):
-            folder.rmdir()
+        for place in new:
+            if finished or any(place.iterdir()):
+                break
+            place.rmdir()

@@ -15,6 +15,7 @@ from CranialReconstructionLib.evaluation.surface_distance import (
     SurfaceDistances,
     surface_dice,
 )
+from CranialReconstructionLib.imaging.mask import looks_like_ct
 from CranialReconstructionLib.imaging.volume import Volume
 
 Mask = npt.NDArray[np.bool_]
@@ -115,14 +116,16 @@ def as_mask(volume: Volume) -> Mask:
     """Bone, where the voxels are above zero.
 
     Raises:
-        UserError: floating-point voxels with values other than zero and one positive number.
+        UserError: grey values, or floating-point voxels with values other than zero and one positive number.
     """
     voxels = volume.voxels
     mask: Mask = voxels > 0
-    # A comparison with the largest value also refuses NaN, which equals nothing.
-    if np.issubdtype(voxels.dtype, np.floating) and not np.array_equal(
-        voxels, np.where(mask, voxels.max(), voxels.dtype.type(0))
-    ):
+    if np.issubdtype(voxels.dtype, np.floating):
+        # A comparison with the largest value also refuses NaN, which equals nothing.
+        grey = not np.array_equal(voxels, np.where(mask, voxels.max(), voxels.dtype.type(0)))
+    else:
+        grey = looks_like_ct(volume)
+    if grey:
         raise UserError(
             "the voxels hold probabilities or grey values where a mask was expected",
             where=volume.name,

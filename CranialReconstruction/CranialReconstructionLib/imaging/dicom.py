@@ -10,7 +10,8 @@ import numpy as np
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom_slices import DicomSlice, find_slices, read_hounsfield
 from CranialReconstructionLib.imaging.file_checks import checked
-from CranialReconstructionLib.imaging.slices import THIN, SliceStack, straighten
+from CranialReconstructionLib.imaging.scan_warnings import WIDEST_SLICE_DISTANCE
+from CranialReconstructionLib.imaging.slices import SliceStack, straighten
 from CranialReconstructionLib.imaging.volume import Volume
 
 _NOT_ANATOMY = ("LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "PROJECTION IMAGE", "VRT", "SCREEN SAVE")
@@ -232,9 +233,9 @@ def _label(stack: list[DicomSlice]) -> str:
 def _thickness(thicknesses: list[float], chosen: list[DicomSlice]) -> list[str]:
     """What thick slices cost, where they are thick."""
     widest = max([*thicknesses, *np.diff([one.height for one in chosen])])
-    if widest <= THIN + 1e-3:
+    if widest <= WIDEST_SLICE_DISTANCE + 1e-3:
         return []
     return [
-        f"the slices are up to {widest:.3g} mm thick or apart, above {THIN} mm: "
+        f"the slices are up to {widest:.3g} mm thick or apart, above {WIDEST_SLICE_DISTANCE} mm: "
         "the bone's surface is uncertain by about a millimetre, and thin bone can be lost"
     ]

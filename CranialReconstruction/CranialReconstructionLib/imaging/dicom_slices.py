@@ -160,6 +160,8 @@ def _slice(header: Any, path: Path, frame: int, frames: int) -> DicomSlice:
     if not (row_distance > 0.0 and column_distance > 0.0):
         raise ValueError("the pixel spacing is not valid")
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
+    if slope is not None and not float(slope) > 0.0:
+        raise ValueError("the rescale is not valid")
     thickness = header.get("SliceThickness")
     return DicomSlice(
         path=path,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -31,6 +32,7 @@ WRITABLE = (".nrrd", ".nii", ".nii.gz")
 # Level 2 takes the time of level 1 on masks and gives half the file.
 _COMPRESSION_LEVEL = 2
 _CHUNK = 1 << 20
+_TO_WORDS = str.maketrans("(),", "   ")
 
 _log = logging.getLogger(__name__)
 
@@ -75,10 +77,19 @@ def write_volume(volume: Volume, path: Path) -> None:
         UserError: another format, no space, no right to write, or a grid that the format cannot hold.
     """
     path = Path(path)
-    suffix = _suffix(path, WRITABLE)
+    suffix = check_writable(path)
     write: Callable[[Volume, Path], None] = _write_nrrd if suffix == ".nrrd" else write_nifti
     with whole_file(path) as part:
         write(volume, part)
+
+
+def check_writable(path: Path) -> str:
+    """The ending of a file that ``write_volume`` can write; called before the work, it saves a wait.
+
+    Raises:
+        UserError: another format.
+    """
+    return _suffix(path, WRITABLE)
 
 
 def _read_folder(path: Path) -> Volume:
@@ -124,18 +135,21 @@ def _check_nrrd_header(path: Path) -> None:
             fields[name] = value
     if "spacings" in fields:
         stated = fields["spacings"].split()[:3]
-        if any(not float(word) > 0.0 for word in stated if _is_number(word)):
+        if any(not length > 0.0 for length in _numbers(stated)):
             raise bad_spacing(path, " x ".join(stated))
-    elif "space directions" not in fields:
+    elif "space directions" in fields:
+        directions = fields["space directions"]
+        if not all(map(math.isfinite, _numbers(directions.translate(_TO_WORDS).split()))):
+            raise bad_spacing(path, f"not a number in {directions}")
+    else:
         _log.warning("%s: the file states no voxel spacing; 1 mm was taken", path)
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _numbers(words: list[str]) -> Iterator[float]:
+    """The words that are numbers, NaN and infinity among them; an axis may say "none" instead."""
+    for word in words:
+        with suppress(ValueError):
+            yield float(word)
 
 
 @contextmanager

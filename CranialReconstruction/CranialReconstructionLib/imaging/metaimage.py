@@ -6,10 +6,9 @@ ITK reads a compressed MetaImage whose stream is broken without a word, and expl
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
-
-import numpy as np
 
 from CranialReconstructionLib.errors import UserError
 
@@ -22,8 +21,8 @@ def check_metaimage(path: Path) -> None:
     """Refuse a ``.mha`` or ``.mhd`` whose voxels are missing, cut short or damaged.
 
     Raises:
-        UserError: not a MetaImage, a spacing that is zero, negative or not a number, no data file,
-            fewer voxels than the header promises, or a compressed stream that does not end well.
+        UserError: not a MetaImage, a spacing or a size that is zero, negative or not a number, no data
+            file, fewer voxels than the header promises, or a compressed stream that does not end well.
     """
     with path.open("rb") as file:
         start = file.read(_LONGEST_HEADER)
@@ -37,6 +36,7 @@ def check_metaimage(path: Path) -> None:
             where=str(path),
             remedy="Export the image again with its true voxel spacing in millimetres.",
         )
+    expected = _expected_bytes(header, path)
     source, offset = path, header_length
     if header["ElementDataFile"] != "LOCAL":
         if header["ElementDataFile"] == "LIST" or "%" in header["ElementDataFile"]:
@@ -49,8 +49,8 @@ def check_metaimage(path: Path) -> None:
                 remedy="Keep the header and the data file together in one folder.",
             )
     if header.get("CompressedData", "False").lower() == "true":
-        _check_stream(source, offset, _expected_bytes(header))
-    elif source.stat().st_size - offset < _expected_bytes(header):
+        _check_stream(source, offset, expected)
+    elif source.stat().st_size - offset < expected:
         raise _cut_short(source)
 
 
@@ -76,12 +76,18 @@ def _is_positive(word: str) -> bool:
         return False
 
 
-def _expected_bytes(header: dict[str, str]) -> int:
+def _expected_bytes(header: dict[str, str], path: Path) -> int:
     """Bytes of voxels that the header promises; 0 for an element type that ITK will refuse itself."""
     element = header["ElementType"].removeprefix("MET_").removesuffix("_ARRAY").replace("UCHAR", "CHAR")
     size = _BYTES.get(element, _BYTES.get(element.removeprefix("U"), 0))
-    channels = int(header.get("ElementNumberOfChannels", "1"))
-    return int(np.prod([int(n) for n in header["DimSize"].split()], dtype=np.int64)) * size * channels
+    counts = [*header["DimSize"].split(), header.get("ElementNumberOfChannels", "1")]
+    if not all(word.isdecimal() and int(word) > 0 for word in counts):
+        raise UserError(
+            f"its header gives the image a size of {header['DimSize']} voxels, {counts[-1]} values each",
+            where=str(path),
+            remedy="Copy or export it again.",
+        )
+    return math.prod(map(int, counts)) * size
 
 
 def _check_stream(source: Path, offset: int, expected: int) -> None:

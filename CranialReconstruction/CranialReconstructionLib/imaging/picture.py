@@ -5,18 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HeadPlacement, place_head
 from CranialReconstructionLib.imaging.pooling import pooled
 from CranialReconstructionLib.imaging.raycast import BoneScene, Camera, Sight
 from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.imaging.whole_file import whole_file
 
 Vector = npt.NDArray[np.float64]
 
@@ -75,7 +74,7 @@ def draw_case(skull: Volume, defect: Volume, path: Path, caption: str | None = N
     missing = defect.voxels > 0
     whole = skull.with_voxels((skull.voxels > 0) | missing)
     place = place_head(whole)
-    low, high = _shown(whole, place)
+    low, high = shown_part(whole, place)
     target, extent = (low + high) / 2.0, float((high - low).max()) / FILL
     tint = _Tint(whole, skull.with_voxels(missing))
     smoothing = float(np.clip(1.2 * max(skull.spacing), *SMOOTHING))
@@ -84,8 +83,9 @@ def draw_case(skull: Volume, defect: Volume, path: Path, caption: str | None = N
 
     def rendered(panel: _Panel) -> Image.Image:
         sight = scene.look(panel.camera, RAYS, extent)
-        shaded = Image.fromarray(_shaded(sight, panel.camera, tint.at(sight)))
-        return shaded.resize((PANEL, PANEL), Image.Resampling.LANCZOS)
+        colours = BONE + tint.at(sight)[:, None] * (MISSING - BONE)
+        picture = Image.fromarray(shaded(sight, panel.camera, colours, (PANEL_TOP, PANEL_BOTTOM)))
+        return picture.resize((PANEL, PANEL), Image.Resampling.LANCZOS)
 
     picture = Image.new("RGB", PICTURE_SIZE, BACKGROUND)
     draw = ImageDraw.Draw(picture)
@@ -97,10 +97,11 @@ def draw_case(skull: Volume, defect: Volume, path: Path, caption: str | None = N
             _label(draw, panels[number], left, top)
     volume = np.count_nonzero(missing) * skull.grid.voxel_volume / 1000.0
     _foot(draw, volume, extent, caption)
-    _save(picture, path)
+    with whole_file(path) as part:
+        picture.save(part, format="PNG", compress_level=4)
 
 
-def _shown(whole: Volume, place: HeadPlacement) -> tuple[Vector, Vector]:
+def shown_part(whole: Volume, place: HeadPlacement) -> tuple[Vector, Vector]:
     """Lower and upper corner, RAS mm, of the head that is shown: bone near the vault, not the neck."""
     kji = np.argwhere(whole.voxels[::4, ::4, ::4]) * 4
     away = whole.grid.ras_of(kji[:, ::-1]) - place.centre
@@ -136,11 +137,11 @@ def _panels(target: Vector, defect: Vector | None) -> list[_Panel]:
         lateral = _Panel("Right side", Camera(target, -side, SUPERIOR), "P", "A")
     if defect is None:
         oblique = (RIGHT + ANTERIOR + 0.6 * SUPERIOR) / np.linalg.norm([1.0, 1.0, 0.6])
-        return [front, lateral, above, _Panel("Three quarters", _facing(target, oblique), "", "")]
-    return [front, lateral, above, _Panel("Facing the missing bone", _facing(target, defect), "", "")]
+        return [front, lateral, above, _Panel("Three quarters", facing_camera(target, oblique), "", "")]
+    return [front, lateral, above, _Panel("Facing the missing bone", facing_camera(target, defect), "", "")]
 
 
-def _facing(target: Vector, outward: Vector) -> Camera:
+def facing_camera(target: Vector, outward: Vector) -> Camera:
     """A camera that looks from ``outward`` at ``target``, the vertex up where there is a choice."""
     upright = SUPERIOR if abs(outward[2]) < 0.95 else ANTERIOR
     up = upright - (upright @ outward) * outward
@@ -171,8 +172,15 @@ class _Tint:
         return np.asarray(np.clip(2.0 * share - 0.5, 0.0, 1.0))
 
 
-def _shaded(sight: Sight, camera: Camera, missing: Vector) -> npt.NDArray[np.uint8]:
-    """Colours (rows, columns, 3): a key light from the upper left, light from all around, a soft gloss."""
+def shaded(
+    sight: Sight, camera: Camera, colours: npt.NDArray[np.floating], background: tuple[Vector, Vector]
+) -> npt.NDArray[np.uint8]:
+    """A picture (rows, columns, 3): a key light from the upper left, light from all around, a soft gloss.
+
+    Args:
+        colours: (N, 3), 0 to 255, of what the rays met.
+        background: its colours at the top and at the bottom.
+    """
     facing = -sight.normals @ camera.forward
     key = -0.45 * camera.right + 0.55 * camera.up - 0.8 * camera.forward
     key /= np.linalg.norm(key)
@@ -182,12 +190,12 @@ def _shaded(sight: Sight, camera: Camera, missing: Vector) -> npt.NDArray[np.uin
     around = np.clip(1.25 * sight.openness - 0.15, 0.0, 1.0) ** 1.3
     away = np.clip(1.0 - np.maximum(sight.depths, 0.0) / 170.0, 0.25, 1.0)
     light = around * away * (0.20 + 0.22 * np.maximum(facing, 0.0) + 0.66 * lit)
-    colour = BONE + missing[:, None] * (MISSING - BONE)
     shine = 26.0 * gloss * around
     rows, columns = sight.met.shape
     fade = np.linspace(0.0, 1.0, rows)[:, None]
-    image = np.repeat((PANEL_TOP + fade * (PANEL_BOTTOM - PANEL_TOP))[:, None, :], columns, axis=1)
-    image[sight.met] = light[:, None] * colour + shine[:, None]
+    top, bottom = background
+    image = np.repeat((top + fade * (bottom - top))[:, None, :], columns, axis=1)
+    image[sight.met] = light[:, None] * colours + shine[:, None]
     return np.asarray(np.clip(image, 0.0, 255.0).astype(np.uint8))
 
 
@@ -228,18 +236,3 @@ def _shortened(
     while line and draw.textlength(line + "…", font) > room:
         line = line[:-1]
     return line.rstrip() + "…"
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        picture.save(temporary, format="PNG", compress_level=4)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"the picture cannot be written ({error.strerror or error})",
-            where=str(path),
-            remedy="Choose a folder that exists, with room and the right to write.",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

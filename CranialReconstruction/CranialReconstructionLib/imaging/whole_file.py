@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from CranialReconstructionLib.errors import UserError
@@ -14,19 +14,23 @@ from CranialReconstructionLib.errors import UserError
 def whole_file(path: Path) -> Iterator[Path]:
     """A file name beside ``path`` to write to; when the block ends well it becomes ``path``.
 
-    On any error, Ctrl-C among them, ``path`` is as it was before. Folders on the way are made.
+    On any error, Ctrl-C among them, ``path`` is as it was before. Folders on the way are made. A link
+    stays one: what it leads to is replaced.
 
     Raises:
-        UserError: the folder or the file cannot be written, or the disk is full.
+        UserError: the folder or the file cannot be written, it is a folder, a device or a pipe, or the
+            disk is full.
     """
+    target = path.resolve()
     # It ends as the file does, so that writers that go by the name write the same format.
-    part = path.with_name(f".{os.getpid()}.part-{path.name}")
+    part = target.with_name(f".{os.getpid()}.part-{target.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
+        # Renaming over a device, as root may, would leave the machine without it.
+        if target.exists() and not target.is_file():
+            raise OSError(0, "it is a folder, a device or a pipe")
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        part.replace(path)
+        part.replace(target)
     except OSError as error:
         raise UserError(
             f"it cannot be written ({error.strerror or error})",
@@ -34,5 +38,6 @@ def whole_file(path: Path) -> Iterator[Path]:
             remedy="Free some space or choose another output folder.",
         ) from error
     finally:
-        if part.parent.is_dir():
-            part.unlink(missing_ok=True)
+        # There may be nothing to remove, and no way to it.
+        with suppress(OSError):
+            part.unlink()

@@ -76,7 +76,7 @@ class Surface:
         """
         if not len(self.points):
             return np.full(len(places), np.inf)
-        _, nearest = cKDTree(self.points).query(places)
+        _, nearest = cKDTree(self.points, balanced_tree=False).query(places, workers=-1)
         offset = places - self.points[nearest]
         height = np.einsum("ij,ij->i", offset, self.normals[nearest])
         aside = np.sqrt(np.maximum(np.einsum("ij,ij->i", offset, offset) - height**2, 0.0))
@@ -137,7 +137,7 @@ def distance_field(
     Args:
         share: (K, J, I) on an isotropic grid of ``spacing`` mm.
         near: (K, J, I) where the distance is to be exact.
-        reach: millimetres on both sides of the surface to which it is.
+        reach: millimetres outside of the surface to which it is; inside of it two voxels are enough.
         wall: the distance about which it is taken to the triangles themselves.
     """
     surface = half_surface(share, spacing)
@@ -150,7 +150,7 @@ def distance_field(
     column = np.clip(np.rint(surface.points[:, :2] / spacing).astype(int), 0, np.array(share.shape[:0:-1]) - 1)
     kept = wide[column[:, 1], column[:, 0]]
     surface = replace(surface, points=surface.points[kept], normals=surface.normals[kept])
-    close = np.nonzero((np.abs(field) < reach + spacing) & near)
+    close = np.nonzero((field > -2.0 * spacing) & (field < reach + spacing) & near)
     field[close] = surface.signed_distance(np.stack(close[::-1], axis=1) * spacing)
     # Nearer to the surface than this the sign is all that matters, and the triangles do not tell it.
     facing = np.nonzero((np.abs(field - wall) < spacing) & (field > 0.3 * spacing) & near)

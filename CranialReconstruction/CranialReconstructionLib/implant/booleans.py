@@ -12,7 +12,7 @@ from CranialReconstructionLib.implant.self_intersection import self_intersection
 
 # Cuts leave edges far below what any printer or single precision keeps; those shorter than this go, mm.
 SHORTEST_EDGE = 5e-5
-CLEANINGS = (1e-3, 3e-3, 1e-2)  # mm
+CLEANINGS = (1e-3, 3e-3, 1e-2, 3e-2)  # mm
 
 
 def solid_of(mesh: Mesh) -> Manifold:

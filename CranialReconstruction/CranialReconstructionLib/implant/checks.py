@@ -11,9 +11,14 @@ import numpy as np
 
 from CranialReconstructionLib.implant.design import Design
 from CranialReconstructionLib.implant.gap import TOLERANCE
+from CranialReconstructionLib.implant.hole_walls import thinnest_beside
+from CranialReconstructionLib.implant.holes import Drilling
 from CranialReconstructionLib.implant.mesh import Mesh
-from CranialReconstructionLib.implant.mesh_quality import examine
+from CranialReconstructionLib.implant.mesh_quality import Quality, examine
+from CranialReconstructionLib.implant.mould import Mould
+from CranialReconstructionLib.implant.sharp_rim import SHARP, sharp_rim
 from CranialReconstructionLib.implant.solid import Solid
+from CranialReconstructionLib.implant.symmetry import Symmetry
 
 Verdict = Literal["pass", "warn", "fail"]
 
@@ -29,6 +34,16 @@ UNDERCUT = 0.02, 0.15
 EXTENT = 250.0
 # Share of the minimum wall below which a wall fails; above, it warns.
 WALL_KEPT = 0.9
+# Share of the rim with a sharp edge.
+SHARP_SHARE = 0.02, 0.1
+# Millimetres of mean distance to the mirrored other side: no two halves of a head are alike.
+SYMMETRY = 3.0, 6.0
+# What smoothing and decimation may change: share of the volume, and millimetres anywhere.
+VOLUME_CHANGE = 0.01
+DECIMATION = 0.1, 0.5
+# Millilitres of a mould that keep it from coming off, and millimetres of its thinnest wall.
+MOULD_UNDERCUT = 0.01, 0.1
+MOULD_WALL = 1.0, 0.8
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class Check:
 
 
 def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
-    """Gap, step, undercut and collision."""
+    """Gap, step, symmetry, sharp edges, undercut and collision."""
     kept = solid.gap.within
     if math.isfinite(solid.gap.mean):
         yield Check(
@@ -61,6 +76,12 @@ def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
     if len(solid.rim.step):
         step = float(np.percentile(np.abs(solid.rim.step), 95))
         yield Check("step at the rim", f"{step:.2f} mm (95 %)", f"below {STEP[0]:g} mm", _high(step, *STEP))
+    yield check_symmetry(solid.symmetry)
+    rim = sharp_rim(solid.field, design.wall)
+    yield Check(
+        "sharp edges", f"{rim.share * rim.length:.0f} of {rim.length:.0f} mm of the rim under {SHARP:g} degrees",
+        f"at most {100 * SHARP_SHARE[0]:g} % of it", _high(rim.share, *SHARP_SHARE),
+    )  # fmt: skip
     lost = solid.undercut / max(solid.undercut + solid.volume, 1e-6)
     yield Check(
         "undercut along the axis", f"{solid.undercut:.2f} ml taken away", f"below {100 * UNDERCUT[0]:g} % of it",
@@ -75,8 +96,7 @@ def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
 def check_piece(piece: Mesh, design: Design, which: str = "") -> Iterator[Check]:
     """What a printer needs, of one piece; ``which`` ends the checks' names."""
     quality = examine(piece)
-    yield Check(f"printable surface{which}", _surface(quality.sound), "one closed two-manifold shell, no intersection",
-                "pass" if quality.sound else "fail")  # fmt: skip
+    yield _surface(quality, which)
     if quality.wall is not None and math.isfinite(quality.wall.thinnest):
         thinnest = quality.wall.thinnest
         yield Check(
@@ -91,8 +111,85 @@ def check_piece(piece: Mesh, design: Design, which: str = "") -> Iterator[Check]
     )  # fmt: skip
 
 
-def _surface(sound: bool) -> str:
-    return "sound" if sound else "not sound"
+def check_symmetry(symmetry: Symmetry | None) -> Check:
+    """The outer surface against the mirrored other side."""
+    limit = f"mean below {SYMMETRY[0]:g} mm"
+    if symmetry is None:
+        return Check("symmetry", "no bone on the other side to compare with", limit, "pass")
+    value = f"{symmetry.mean:.1f} mm (95 %: {symmetry.high:.1f} mm) from the other side"
+    return Check("symmetry", value, limit, _high(symmetry.mean, *SYMMETRY))
+
+
+def check_reduction(volume_change: float, distance: float) -> Iterator[Check]:
+    """What smoothing and decimation cost.
+
+    Args:
+        volume_change: share of the volume before, signed.
+        distance: Hausdorff, millimetres.
+    """
+    yield Check(
+        "volume kept", f"{100.0 * volume_change:+.2f} %", f"within {100 * VOLUME_CHANGE:g} %",
+        _high(abs(volume_change), VOLUME_CHANGE, VOLUME_CHANGE),
+    )  # fmt: skip
+    yield Check("decimation", f"{distance:.3f} mm (Hausdorff)", f"below {DECIMATION[0]:g} mm",
+                _high(distance, *DECIMATION))  # fmt: skip
+
+
+def check_holes(drilling: Drilling, design: Design, which: str = "") -> Iterator[Check]:
+    """The wall that is left beside the holes of a piece; nothing where there are none."""
+    if not drilling.holes:
+        return
+    thinnest = float(thinnest_beside(drilling).min())
+    yield Check(
+        f"hole margins{which}", f"{thinnest:.2f} mm of wall beside {len(drilling.holes)} holes", f"{design.wall:g} mm",
+        _low(thinnest, design.wall, WALL_KEPT * design.wall),
+    )  # fmt: skip
+
+
+def check_mould(mould: Mould) -> Iterator[Check]:
+    """Whether both halves can be printed, hold, and come off."""
+    for half, name in ((mould.upper, "upper"), (mould.lower, "lower")):
+        yield check_surface(half, f" of the mould's {name} half")
+    yield Check(
+        "mould comes off", f"{mould.undercut:.3f} ml of undercut", f"below {MOULD_UNDERCUT[0]:g} ml",
+        _high(mould.undercut, *MOULD_UNDERCUT),
+    )  # fmt: skip
+    yield Check("mould's wall", f"{mould.wall:.1f} mm", f"{MOULD_WALL[0]:g} mm", _low(mould.wall, *MOULD_WALL))
+
+
+def check_surface(mesh: Mesh, which: str = "") -> Check:
+    """Whether a surface can be printed as one piece; ``which`` ends the check's name."""
+    return _surface(examine(mesh, walls=False), which)
+
+
+def faults_of(quality: Quality) -> tuple[str, ...]:
+    """What keeps a surface from being printed as one piece, in words; none if it is sound."""
+    counted = [
+        (quality.open_edges, "open edge"),
+        (quality.crowded_edges, "edge with more than two triangles"),
+        (quality.bow_tie_vertices, "bow-tie vertex"),
+        (quality.turned_edges, "edge between triangles that wind against each other"),
+        (quality.inward_shells, "shell inside out"),
+        (quality.degenerate_triangles, "triangle without area"),
+        (quality.shells if quality.shells != 1 else 0, "shell"),
+        (quality.intersections, "self-intersection"),
+    ]
+    faults = [f"{count} x {fault}" for count, fault in counted if count]
+    if quality.intersections:
+        right, anterior, superior = quality.intersection_places[0]
+        faults[-1] += f", one at R {right:.1f} A {anterior:.1f} S {superior:.1f}"
+    if not quality.solid:
+        faults.append("refused by manifold3d")
+    return tuple(faults)
+
+
+def _surface(quality: Quality, which: str) -> Check:
+    return Check(
+        f"printable surface{which}",
+        "sound" if quality.sound else "; ".join(faults_of(quality)),
+        "one closed two-manifold shell, no intersection",
+        "pass" if quality.sound else "fail",
+    )
 
 
 def _low(value: float, good: float, bad: float) -> Verdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ class PerfusionHoles:
     pitch: float = 10.0
     margin: float = 5.0
 
+    def __post_init__(self) -> None:
+        _require_numbers(self, "diameter", "pitch", "margin")
+
 
 @dataclass(frozen=True)
 class Hole:
@@ -62,6 +65,10 @@ class Hole:
 
     at: Vector
     diameter: float = 2.0
+
+    def __post_init__(self) -> None:
+        _require_vectors(self, "at")
+        _require_numbers(self, "diameter")
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,9 @@ class Flange:
     width: float = 8.0
     thickness: float = 0.8
 
+    def __post_init__(self) -> None:
+        _require_numbers(self, "width", "thickness")
+
 
 @dataclass(frozen=True)
 class CutPlane:
@@ -79,6 +89,10 @@ class CutPlane:
     at: Vector
     normal: Vector
     gap: float = 0.2
+
+    def __post_init__(self) -> None:
+        _require_vectors(self, "at", "normal")
+        _require_numbers(self, "gap")
 
 
 @dataclass(frozen=True)
@@ -121,12 +135,7 @@ class Design:
     number: int = 1
 
     def __post_init__(self) -> None:
-        if self.material not in MATERIALS:
-            raise _refused(f"material {self.material!r} is unknown", f"Choose one of {', '.join(MATERIALS)}.")
-        for name in ("gap", "bevel", "inner_clearance", "wall", "triangle_budget", "number"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise _refused(f"{name} is {value!r}, not a finite number", "Give a number.")
+        self._require_types()
         constant = self.constant_thickness
         rules = [
             (not 0.0 <= self.gap <= 2.0, f"gap {self.gap:g} mm is not within 0 to 2 mm"),
@@ -174,6 +183,26 @@ class Design:
         """All of it, as JSON holds it."""
         return asdict(self)
 
+    def _require_types(self) -> None:
+        if not isinstance(self.material, str) or self.material not in MATERIALS:
+            raise _refused(f"material {self.material!r} is unknown", f"Choose one of {', '.join(MATERIALS)}.")
+        _require_numbers(self, "gap", "bevel", "inner_clearance")
+        if self.minimum_wall is not None:
+            _require_numbers(self, "minimum_wall")
+        if self.thickness is not None and not isinstance(self.thickness, str):
+            _require_numbers(self, "thickness")
+        if self.axis is not None:
+            _require_vectors(self, "axis")
+        for name in ("triangle_budget", "number"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise _refused(f"{name} is {value!r}, not a whole number", "Give a whole number.")
+        for name in ("mould", "host_model"):
+            if not isinstance(getattr(self, name), bool):
+                raise _refused(f"{name} is {getattr(self, name)!r}, neither true nor false", "Give true or false.")
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise _refused(f"name is {self.name!r}, not a text", "Give the design a name.")
+
     def _hole_rules(self) -> list[tuple[bool, str]]:
         rules = [
             (not 0.5 <= hole.diameter <= 10.0, "a hole's diameter is not within 0.5 to 10 mm") for hole in self.holes
@@ -191,7 +220,8 @@ class Design:
         return rules
 
 
-_PARTS = {"perfusion": PerfusionHoles, "flange": Flange, "holes": Hole, "cuts": CutPlane}
+_SINGLE: Mapping[str, type[Any]] = {"perfusion": PerfusionHoles, "flange": Flange}
+_SEVERAL: Mapping[str, type[Any]] = {"holes": Hole, "cuts": CutPlane}
 
 
 def read_design(path: Path) -> Design:
@@ -215,21 +245,55 @@ def parse_design(content: Mapping[str, Any], where: str = "design") -> Design:
     if unknown:
         raise UserError(f"unknown key {unknown[0]!r}", where=where, remedy="Remove it, or update the extension.")
     try:
-        return Design(**{key: _part(key, value) for key, value in content.items()})
-    except TypeError as error:
-        raise UserError(f"not a design ({error})", where=where, remedy="Correct the file.") from error
+        return Design(**{key: _value(key, value) for key, value in content.items()})
+    except UserError as error:
+        raise UserError(error.problem, where=where, remedy=error.remedy) from error
 
 
-def _part(key: str, value: Any) -> Any:
-    if key in _PARTS and isinstance(value, Mapping):
-        return _PARTS[key](**_tuples(value))
-    if key in _PARTS and isinstance(value, list):
-        return tuple(_PARTS[key](**_tuples(entry)) for entry in value)
+def _value(key: str, value: Any) -> Any:
+    """A value of the design's as its class holds it; parts are objects, or lists of them."""
+    if key in _SEVERAL:
+        if not isinstance(value, list):
+            raise _refused(f"{key} is {value!r}, not a list", "Write it as a saved design does.")
+        kind = _SEVERAL[key]
+        return tuple(_part(kind, entry, f"entry {count} of {key}") for count, entry in enumerate(value, start=1))
+    if key in _SINGLE and value is not None:
+        return _part(_SINGLE[key], value, key)
     return tuple(value) if isinstance(value, list) else value
 
 
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+def _part(kind: type[Any], value: Any, name: str) -> Any:
+    known = {entry.name: entry.default for entry in fields(kind)}
+    if not isinstance(value, Mapping):
+        raise _refused(f"{name} is {value!r}, not an object", f"Its keys are {', '.join(known)}.")
+    unknown = sorted(set(value) - set(known))
+    missing = [key for key, default in known.items() if default is MISSING and key not in value]
+    if unknown or missing:
+        fault = f"unknown key {unknown[0]!r}" if unknown else f"{missing[0]} is missing"
+        raise _refused(f"{name}: {fault}", f"Its keys are {', '.join(known)}.")
+    try:
+        return kind(**{key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()})
+    except UserError as error:
+        raise _refused(f"{name}: {error.problem}", error.remedy) from error
+
+
+def _require_numbers(part: object, *names: str) -> None:
+    for name in names:
+        value = getattr(part, name)
+        if not _is_number(value):
+            raise _refused(f"{name} is {value!r}, not a finite number", "Give a number, without quotes.")
+
+
+def _require_vectors(part: object, *names: str) -> None:
+    for name in names:
+        value = getattr(part, name)
+        if not isinstance(value, tuple) or len(value) != 3 or not all(_is_number(number) for number in value):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise _refused(f"{name} is {shown!r}, not three finite numbers", "Give it as [R, A, S].")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _refused(problem: str, remedy: str) -> UserError:

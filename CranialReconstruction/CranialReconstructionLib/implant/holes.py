@@ -109,6 +109,7 @@ class _Site:
         patch = Mesh(mesh.vertices, mesh.triangles[np.flatnonzero(outer)[labels == np.argmax(areas)]])
         self._outer = patch
         self._outer_probe = MeshProbe(patch)
+        self._middles = cKDTree(patch.corners.mean(axis=1))
         self._rim = cKDTree(_border(patch))
 
     def single(self, hole: Hole) -> DrilledHole:
@@ -157,10 +158,9 @@ class _Site:
 
     def _hole(self, place: Points, triangle: np.int64, diameter: float) -> DrilledHole:
         # The normal over the hole's width: that of one triangle would follow the grid's noise.
-        middles = self._outer.corners.mean(axis=1)
-        near = np.linalg.norm(middles - place, axis=1) < diameter
-        near[triangle] = True
-        inward = -(self._outer.normals[near] * self._outer.areas[near, None]).sum(axis=0)
+        near = np.unique([*self._middles.query_ball_point(place, diameter), triangle])
+        patch = Mesh(self._outer.vertices, self._outer.triangles[near])
+        inward = -(patch.normals * patch.areas[:, None]).sum(axis=0)
         direction = inward / np.linalg.norm(inward)
         hit = self._probe.cast((place + 1e-3 * direction)[None], direction[None], DEEPEST)
         return DrilledHole(place, direction, diameter, float(hit.distances[0]) + 1e-3)

@@ -8,16 +8,18 @@ from manifold3d import Manifold
 from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.volume import Volume
-from CranialReconstructionLib.implant.booleans import clean_mesh_of, solid_of
+from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.implant.booleans import mesh_of, solid_of
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.meshing import surface_of
-from CranialReconstructionLib.implant.refinement import TRIANGLE_BUDGET, decimated
+from CranialReconstructionLib.implant.refinement import FINENESS, TRIANGLE_BUDGET, simplified, untangled
 
 Points = npt.NDArray[np.float64]
 
 # Blurs the staircase of a mask, in voxels, and leaves the place of its surface.
 BLUR = 0.7
+# Kept around the block for the blur, in voxels.
+AROUND = 4
 
 
 def host_bone(skull: Volume, defect: Volume, margin: float = 20.0, budget: int = TRIANGLE_BUDGET) -> Mesh:
@@ -44,18 +46,18 @@ def host_bone(skull: Volume, defect: Volume, margin: float = 20.0, budget: int =
         raise UserError("the defect is empty", where=defect.name, remedy="Give the missing bone.")
     frame, low, high = _block(skull, defect.grid.ras_of(missing[:, ::-1]), margin)
     near_skull, near_defect = (_around(volume, missing, frame, low, high) for volume in (skull, defect))
-    bone = ((near_skull.voxels > 0) & ~(near_defect.voxels > 0)).astype(np.float32)
+    bone = (near_skull.voxels > 0) & ~(near_defect.voxels > 0) & _reached(near_skull.grid, frame, low, high)
     if not bone.any():
         raise UserError("there is no bone around the defect", where=skull.name, remedy="Give a larger margin.")
-    field = (0.5 - ndimage.gaussian_filter(bone, BLUR)) * min(skull.spacing)
-    solid = solid_of(surface_of(near_skull.with_voxels(field)))
+    field = (0.5 - ndimage.gaussian_filter(bone.astype(np.float32), BLUR)) * min(skull.spacing)
+    # Simplified first, since a cut through all of the grid's triangles would take as long as all the rest.
+    solid = solid_of(surface_of(near_skull.with_voxels(field))).simplify(FINENESS)
     # Turned as the block, which need not lie along the voxels.
     cut = solid ^ Manifold.cube(tuple(high - low)).translate(tuple(low)).transform(frame)
     parts = cut.decompose()
     if not parts:
         raise UserError("there is no bone around the defect", where=skull.name, remedy="Give a larger margin.")
-    part = clean_mesh_of(max(parts, key=lambda piece: piece.volume()))
-    return decimated(part, budget)[0]
+    return untangled(mesh_of(simplified(max(parts, key=lambda piece: piece.volume()), budget)))
 
 
 def _block(skull: Volume, missing: Points, margin: float) -> tuple[Points, Points, Points]:
@@ -71,11 +73,23 @@ def _block(skull: Volume, missing: Points, margin: float) -> tuple[Points, Point
     return frame, local.min(axis=0) - margin, local.max(axis=0) + margin
 
 
+def _reached(grid: Grid, frame: Points, low: Points, high: Points) -> npt.NDArray[np.bool_]:
+    """The voxels (K, J, I) in the block, or near enough to it for the blur."""
+    reached = np.ones(grid.shape, dtype=bool)
+    steps, origin = frame[:, :3].T @ grid.ijk_to_ras[:3, :3], frame[:, :3].T @ (grid.ijk_to_ras[:3, 3] - frame[:, 3])
+    margin = AROUND * max(grid.spacing)
+    for axis in range(3):
+        i, j, k = (np.arange(size) * step for size, step in zip(grid.shape[::-1], steps[axis], strict=True))
+        across = (k[:, None, None] + j[:, None] + i + origin[axis]).astype(np.float32)
+        reached &= (across > low[axis] - margin) & (across < high[axis] + margin)
+    return reached
+
+
 def _around(volume: Volume, missing: npt.NDArray[np.int64], frame: Points, low: Points, high: Points) -> Volume:
     """The voxels that the block reaches, and a few more for the blur."""
     corners = np.stack(np.meshgrid(*np.stack([low, high], axis=1)), axis=-1).reshape(-1, 3)
     kji = volume.grid.ijk_of(corners @ frame[:, :3].T + frame[:, 3])[:, ::-1]
     size = np.array(volume.voxels.shape)
-    start = np.clip(np.floor(kji.min(axis=0)).astype(int) - 4, 0, missing.min(axis=0))
-    stop = np.clip(np.ceil(kji.max(axis=0)).astype(int) + 5, missing.max(axis=0) + 1, size)
+    start = np.clip(np.floor(kji.min(axis=0)).astype(int) - AROUND, 0, missing.min(axis=0))
+    stop = np.clip(np.ceil(kji.max(axis=0)).astype(int) + AROUND + 1, missing.max(axis=0) + 1, size)
     return volume.cropped((int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2])))

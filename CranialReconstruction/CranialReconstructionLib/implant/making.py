@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Volume
-from CranialReconstructionLib.implant.checks import Check, check_piece, check_solid
+from CranialReconstructionLib.implant.checks import (
+    Check,
+    check_holes,
+    check_mould,
+    check_piece,
+    check_reduction,
+    check_solid,
+)
 from CranialReconstructionLib.implant.design import Design
 from CranialReconstructionLib.implant.holes import Drilling, drill
 from CranialReconstructionLib.implant.host_bone import host_bone
@@ -36,6 +43,7 @@ class Implant:
         drilling: the holes of each piece.
         mould: two halves for casting, if asked for.
         decimation: Hausdorff distance of the decimation, millimetres.
+        volume_change: by the decimation, as a share of the body's volume.
         checks: of the solid and of every piece.
     """
 
@@ -44,6 +52,7 @@ class Implant:
     drilling: tuple[Drilling, ...]
     mould: Mould | None
     decimation: float
+    volume_change: float
     checks: tuple[Check, ...]
 
 
@@ -72,9 +81,13 @@ def make_host_bone(skull: Volume, defect: Volume, design: Design) -> Mesh:
     return host_bone(skull, defect, budget=design.triangle_budget)
 
 
+def _has_holes(design: Design) -> bool:
+    return bool(design.perfusion or design.holes)
+
+
 def _before_holes(design: Design) -> int:
     """Triangles that the body may have: the walls of holes need some of the budget."""
-    share = HOLES_SHARE if design.perfusion or design.holes else 0.0
+    share = HOLES_SHARE if _has_holes(design) else 0.0
     return int((1.0 - share) * design.triangle_budget)
 
 
@@ -85,15 +98,20 @@ def _finished(solid: Solid, design: Design, report: Report) -> Implant:
         raise UserError(
             "nothing is left of the implant", where="design", remedy="Use a smaller gap or a thicker implant."
         )
-    body, decimation = decimated(max(bodies, key=lambda mesh: mesh.volume), _before_holes(design))
+    whole = max(bodies, key=lambda mesh: mesh.volume)
+    body, decimation = decimated(whole, _before_holes(design))
+    volume_change = body.volume / whole.volume - 1.0
     report("mould")
     mould = mould_of(body, solid.axis) if design.mould else None
     report("holes")
     parts = split(body, design.cuts) if design.cuts else [body]
-    drilling = [drill(part, solid.axis, design) for part in parts]
+    drilling = [drill(part, solid.axis, design) if _has_holes(design) else Drilling(part, [], []) for part in parts]
     pieces = tuple(drilled.mesh for drilled in drilling)
     report("checks")
-    checks = list(check_solid(solid, design))
-    for number, piece in enumerate(pieces, start=1):
-        checks += check_piece(piece, design, f" of piece {number}" if len(pieces) > 1 else "")
-    return Implant(solid, pieces, tuple(drilling), mould, decimation, tuple(checks))
+    checks = [*check_solid(solid, design), *check_reduction(volume_change, decimation)]
+    for number, drilled in enumerate(drilling, start=1):
+        which = f" of piece {number}" if len(pieces) > 1 else ""
+        checks += [*check_piece(drilled.mesh, design, which), *check_holes(drilled, design, which)]
+    if mould:
+        checks += check_mould(mould)
+    return Implant(solid, pieces, tuple(drilling), mould, decimation, volume_change, tuple(checks))

@@ -95,14 +95,6 @@ def polydata_of(mesh: Mesh) -> Any:
     return surface
 
 
-def mesh_of_polydata(surface: Any) -> Mesh:
-    """The triangles of a vtkPolyData; vertices that no triangle uses are left out."""
-    vertices = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
-    corners = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).astype(np.int64)
-    used, triangles = np.unique(corners, return_inverse=True)
-    return Mesh(vertices[used], triangles.reshape(-1, 3))
-
-
 def _vtk_points(points: Points) -> Any:
     result = vtkPoints()
     result.SetData(numpy_to_vtk(np.ascontiguousarray(points, dtype=np.float64), deep=True))

@@ -17,7 +17,7 @@ from CranialReconstructionLib.implant.wall_thickness import wall_thickness
 
 SHARP_BELOW = 50.0  # degrees of material at an edge that cuts
 NO_AREA = 1e-10  # square millimetres
-THIN_AREA = 1.0  # square millimetres; less, at a corner rounded by the grid, is no thin wall
+THIN_AREA = 1.0  # square millimetres in one piece; less, at a corner rounded by the grid, is no thin wall
 PERCENTILES = (1.0, 5.0, 50.0)
 
 
@@ -26,8 +26,9 @@ class Wall:
     """How thick the walls are, mm.
 
     Attributes:
-        thinnest: what all but the thinnest square millimetre of the surface has, infinite without walls.
-        place: where that is, RAS (3,).
+        thinnest: the thickness that no square millimetre of the surface in one piece stays below; infinite
+            without walls.
+        place: the thinnest there, RAS (3,).
         percentiles: over the surface's area, 1 %, 5 % and 50 %.
     """
 
@@ -140,7 +141,7 @@ def examine(mesh: Mesh, walls: bool = True) -> Quality:
         area=float(mesh.areas.sum()),
         extent=(float(extent[0]), float(extent[1]), float(extent[2])),
         sharp_edges=_sharp_length(mesh, edges),
-        wall=_wall(mesh) if walls and len(mesh.triangles) else None,
+        wall=_wall(mesh, edges) if walls and len(mesh.triangles) else None,
     )
 
 
@@ -210,14 +211,39 @@ def _is_solid(mesh: Mesh) -> bool:
     return solid.status() == Error.NoError and not solid.is_empty()
 
 
-def _wall(mesh: Mesh) -> Wall:
+def _wall(mesh: Mesh, edges: _Edges) -> Wall:
     thickness, areas = wall_thickness(mesh), mesh.areas
     known = np.flatnonzero(np.isfinite(thickness))
     if not len(known):
         return Wall(float("inf"), mesh.vertices[0], (float("inf"),) * 3)
     order = known[np.argsort(thickness[known])]
     summed = np.cumsum(areas[order])
-    levels = np.array([min(THIN_AREA, 0.5 * summed[-1]), *(share / 100.0 * summed[-1] for share in PERCENTILES)])
-    places = order[np.minimum(np.searchsorted(summed, levels), len(order) - 1)]
-    thinnest, one, five, half = (float(value) for value in thickness[places])
-    return Wall(thinnest, mesh.corners[places[0]].mean(axis=0), (one, five, half))
+    last = len(order) - 1
+    levels = np.array([share / 100.0 * summed[-1] for share in PERCENTILES])
+    one, five, half = (float(value) for value in thickness[order[np.minimum(np.searchsorted(summed, levels), last)]])
+    neighbours = edges.sides // 3
+    area = min(THIN_AREA, 0.5 * summed[-1])
+    low, high, patch = -1, last, order
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = _largest_patch(order[: middle + 1], neighbours, areas)
+        if areas[found].sum() >= area:
+            high, patch = middle, found
+        else:
+            low = middle
+    thinnest = patch[np.argmin(thickness[patch])]
+    return Wall(float(thickness[order[high]]), mesh.corners[thinnest].mean(axis=0), (one, five, half))
+
+
+def _largest_patch(
+    chosen: npt.NDArray[np.int64], neighbours: npt.NDArray[np.int64], areas: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Those of the ``chosen`` triangles that make the largest connected surface."""
+    number = np.full(len(areas), -1, dtype=np.int64)
+    number[chosen] = np.arange(len(chosen))
+    links = number[neighbours]
+    links = links[(links >= 0).all(axis=1)]
+    size = len(chosen)
+    graph = coo_array((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(size, size))
+    _, labels = connected_components(graph, directed=False)
+    return chosen[labels == np.argmax(np.bincount(labels, areas[chosen]))]

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.implant.booleans import clean_mesh_of, solid_of
+from CranialReconstructionLib.implant.clearance import voxels_inside
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.mesh_probe import MeshProbe
 from CranialReconstructionLib.implant.meshing import border_edges
@@ -70,18 +71,23 @@ class Mould:
         upper: over the outer side, with the sprue and the vents.
         lower: under the inner side, with the pins.
         cavity_volume: what the closed halves leave for the implant, cubic millimetres.
+        undercut: millilitres of both halves that the cast holds back when they come off along the axis.
+        wall: least millimetres of the block around the cavity and around the register pins' holes.
     """
 
     upper: Mesh
     lower: Mesh
     cavity_volume: float
+    undercut: float
+    wall: float
 
 
 def mould_of(implant: Mesh, axis: npt.ArrayLike, shape: MouldShape | None = None) -> Mould:
     """The mould of one implant.
 
     Args:
-        implant: two-manifold, one shell.
+        implant: two-manifold, one shell, without holes: cores as thin as perfusion holes would break when the
+            halves come off, and holes that are not parallel to the axis could not. They are drilled into the cast.
         axis: direction from outside to inside (RAS).
     """
     shape = shape or MouldShape()
@@ -97,14 +103,20 @@ def mould_of(implant: Mesh, axis: npt.ArrayLike, shape: MouldShape | None = None
     cavity = block.volume() - lower.volume() - upper.volume()
     # The pins stand where the block has no implant, in the middle of the wall.
     inset = 0.5 * shape.wall
-    for x in (low[0] + inset, high[0] - inset):
-        for y in (low[1] + inset, high[1] - inset):
-            foot = (x, y, parting.height(x, y))
-            lower = lower + _pin(shape, 0.0, foot)
-            upper = upper - _pin(shape, shape.play, foot)
+    pins = [(x, y) for x in (low[0] + inset, high[0] - inset) for y in (low[1] + inset, high[1] - inset)]
+    for x, y in pins:
+        foot = (x, y, parting.height(x, y))
+        lower = lower + _pin(shape, 0.0, foot)
+        upper = upper - _pin(shape, shape.play, foot)
     for channel in _channels(local, parting, high[2]):
         upper = upper - channel
-    return Mould(_largest(upper, frame), _largest(lower, frame), cavity)
+    return Mould(
+        _largest(upper, frame),
+        _largest(lower, frame),
+        cavity,
+        parting.undercut(local, low),
+        min(shape.wall, _wall_at_pins(local, np.array(pins), shape)),
+    )
 
 
 class _Parting:
@@ -137,6 +149,19 @@ class _Parting:
         """Height at a place."""
         place = [[(x - self._x[0]) / GRID], [(y - self._y[0]) / GRID]]
         return float(ndimage.map_coordinates(self._heights, place, order=1)[0])
+
+    def undercut(self, local: Mesh, low: Points) -> float:
+        """Millilitres beside the implant that have implant above them, over the surface, or below them, under it."""
+        size = np.ceil((local.vertices.max(axis=0) - low) / GRID).astype(int) + 2
+        # Half a step aside, so that flat sides do not lie on the samples.
+        corner = low + 0.5 * GRID
+        inside = voxels_inside(Mesh(local.vertices - corner, local.triangles), (size[2], size[1], size[0]), GRID)
+        k, j, i = np.nonzero(~inside & inside.any(axis=0))
+        x, y = (corner[0] - self._x[0]) / GRID + i, (corner[1] - self._y[0]) / GRID + j
+        over = corner[2] + k * GRID > ndimage.map_coordinates(self._heights, (x, y), order=1, mode="nearest")
+        above = np.maximum.accumulate(inside[::-1], axis=0)[::-1][k, j, i]
+        below = np.maximum.accumulate(inside, axis=0)[k, j, i]
+        return float(np.count_nonzero(np.where(over, above, below))) * GRID**3 / 1000.0
 
     def inside(self, x: float, y: float) -> Points:
         """The place (x, y) deep inside the silhouette that is nearest to the one wanted."""
@@ -197,6 +222,13 @@ def _pin(shape: MouldShape, play: float, foot: tuple[float, float, float]) -> Ma
     shaft = Manifold.cylinder(height + tip + play, radius, -1.0, SEGMENTS).translate((0.0, 0.0, -height))
     cone = Manifold.cylinder(tip, radius, 0.6 * radius, SEGMENTS).translate((0.0, 0.0, tip + play))
     return (shaft + cone).translate(foot)
+
+
+def _wall_at_pins(local: Mesh, pins: Points, shape: MouldShape) -> float:
+    """Least millimetres from a pin's hole to the cavity or to the block's outside."""
+    radius = shape.pin_radius + shape.play
+    away, _ = cKDTree(local.vertices[:, :2]).query(pins)
+    return float(min(away.min(), 0.5 * shape.wall) - radius)
 
 
 def _channels(local: Mesh, parting: _Parting, top: float) -> list[Manifold]:

@@ -150,31 +150,42 @@ def read_tables(bone: npt.NDArray[np.float32], whole: npt.NDArray[np.float32], s
     level = np.arange(levels, dtype=np.float32)[:, None, None] * np.float32(spacing)
     solid = whole > 0.5
     within = np.abs(level - expected.astype(np.float32)) < half.astype(np.float32)
-    outer, found = _crossing(whole, solid & within, spacing, from_top=True)
-    outermost = found & (_sample(whole, outer + PROBE, spacing) < 0.5)
-    belongs = _sample(missing_share, outer - PROBE, spacing) - _sample(bone, outer - PROBE, spacing)
-    inner, seen = _crossing(whole, missing, spacing, from_top=False)
-    open_below = _sample(bone, inner - PROBE, spacing) < 0.25
+    outer, found = crossing(whole, solid & within, spacing, from_top=True)
+    outermost = found & (sampled(whole, outer + PROBE, spacing) < 0.5)
+    belongs = sampled(missing_share, outer - PROBE, spacing) - sampled(bone, outer - PROBE, spacing)
+    inner, seen = crossing(whole, missing, spacing, from_top=False)
+    open_below = sampled(bone, inner - PROBE, spacing) < 0.25
     return Tables(outer, outermost & (belongs > 0.0), outermost & (belongs <= 0.0), inner, seen & open_below)
 
 
-def faired_outer(tables: Tables, grid: Grid) -> OuterSurface:
-    """The outer surface through ``tables``: the bone's around the rim, the missing bone's within."""
+def signed_area(area: npt.NDArray[np.bool_], spacing: float) -> Floats:
+    """Millimetres (J, I) beyond the border of an area of columns, negative within, without the columns' steps."""
+    if not area.any():
+        return np.full(area.shape, np.inf)
+    inside, outside = (ndimage.distance_transform_edt(part, sampling=spacing) for part in (area, ~area))
+    half = 0.5 * spacing
+    return np.asarray(ndimage.gaussian_filter(np.where(area, half - inside, outside - half), 1.0, mode="nearest"))
+
+
+def faired_outer(tables: Tables, grid: Grid, ring_width: float = BONE_RING) -> OuterSurface:
+    """The outer surface through ``tables``: the bone's around the rim, the missing bone's within.
+
+    Args:
+        ring_width: millimetres of bone beyond the rim that are held to.
+    """
     spacing = grid.spacing[0]
     # Specks of the other kind within an area are the staircase's.
     missing = ndimage.median_filter(tables.missing.view(np.uint8), 5).astype(bool)
-    opening = ndimage.distance_transform_edt(~missing, sampling=spacing) - ndimage.distance_transform_edt(
-        missing, sampling=spacing
-    )
+    opening = signed_area(missing, spacing)
     row, column = np.indices(tables.outer.shape) * spacing
-    known = (tables.missing & missing) | (tables.bone & (opening < BONE_RING))
+    known = (tables.missing & missing) | (tables.bone & (opening < ring_width))
     dome = fit_dome(np.stack((column[known], row[known], tables.outer[known]), axis=1), outlier=4.0)
     base = dome.height(column, row)
     inward = -opening
     softness = np.full(opening.shape, np.inf)
     held = tables.missing & missing & (inward > FREE_RIM)
     softness[held] = DEFECT_SOFTNESS * np.maximum(1.0, 2.0 - (inward[held] - FREE_RIM) / 10.0)
-    ring = tables.bone & (opening > spacing) & (opening < BONE_RING)
+    ring = tables.bone & (opening > 0.5 * spacing) & (opening < ring_width)
     softness[ring] = BONE_SOFTNESS
     height = base + thin_plate(tables.outer - base, softness, spacing)
     slope = _slope(height, spacing)
@@ -186,7 +197,7 @@ def faired_outer(tables: Tables, grid: Grid) -> OuterSurface:
 def rim_of(surface: OuterSurface, tables: Tables) -> Rim:
     """Step and angle between the surface and the bone's own outer table where they meet."""
     spacing = surface.spacing
-    edge = (surface.opening > 0.0) & (surface.opening <= 1.5 * spacing)
+    edge = (surface.opening > 0.0) & (surface.opening <= spacing)
     outward = _slope(ndimage.gaussian_filter(surface.opening, 2.0), spacing)
     outward /= np.maximum(np.linalg.norm(outward, axis=0), 1e-6)
     places = np.argwhere(edge)[:, ::-1] * spacing
@@ -233,7 +244,7 @@ def _bone_thickness(surface: OuterSurface, tables: Tables) -> Floats:
     return np.clip(drawn, *np.percentile(seen, (0.5, 99.5)))
 
 
-def _crossing(
+def crossing(
     share: npt.NDArray[np.float32], solid: npt.NDArray[np.bool_], spacing: float, from_top: bool
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Height (J, I) where ``share`` leaves one half beyond the first solid voxel, and where there is one."""
@@ -246,7 +257,7 @@ def _crossing(
     return (first + (part if from_top else -part)) * spacing, np.asarray(solid.any(0))
 
 
-def _sample(share: npt.NDArray[np.float32], height: Floats, spacing: float) -> Floats:
+def sampled(share: npt.NDArray[np.float32], height: Floats, spacing: float) -> Floats:
     """``share`` (K, J, I) at heights (J, I), to the nearest voxel."""
     level = np.clip(np.rint(height / spacing).astype(int), 0, len(share) - 1)
     return np.take_along_axis(share, level[None], axis=0)[0]

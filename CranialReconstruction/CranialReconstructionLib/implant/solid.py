@@ -14,10 +14,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.distance import distance_to
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.implant.bone_field import Surface, crop_around, distance_field, half_surface, share_on
 from CranialReconstructionLib.implant.design import Design, Vector
+from CranialReconstructionLib.implant.edges import rounded, upright, without_feathers
+from CranialReconstructionLib.implant.flange import check_flange, onlay
 from CranialReconstructionLib.implant.gap import GapStatistics, gap_statistics
 from CranialReconstructionLib.implant.insertion import (
     Insertion,
@@ -26,7 +27,16 @@ from CranialReconstructionLib.implant.insertion import (
     insertion_of,
     least_above,
 )
-from CranialReconstructionLib.implant.outer_surface import OuterSurface, Rim, faired_outer, read_tables, rim_of
+from CranialReconstructionLib.implant.outer_surface import (
+    BONE_RING,
+    OuterSurface,
+    Rim,
+    Tables,
+    faired_outer,
+    read_tables,
+    rim_of,
+)
+from CranialReconstructionLib.implant.symmetry import Symmetry, symmetry_of
 
 Field = npt.NDArray[np.float32]
 
@@ -38,12 +48,12 @@ MARGIN, FLANGE_MARGIN = 8.0, 5.0
 FREE_EDGE = 0.5
 # Millimetres: further than this no field is exact.
 BAND = 3.0
-# Millimetres between a flange and the bone under it, and the depth to which it fills what lies beneath.
-SEAT, SEAT_DEPTH = 0.05, 0.3
 # Shares of the body that the gap, and the way in, must leave.
 LEFT_BY_GAP, LEFT_BY_AXIS = 0.3, 0.5
-# Depth, in minimum walls, at which a body counts as thick, and how far from there it may reach.
-FEATHER_DEPTH, FEATHER_REACH = 0.45, 0.9
+# Millimetres above the minimum wall to which thin bone is thickened: meshing costs some hundredths.
+SPARE = 0.1
+# Millimetres by which a wall may lie off the surface that places it.
+PLACED = 0.05
 # Share of the opening that may be thinner than the minimum wall before inner_clearance is refused.
 THIN_SHARE = 0.05
 
@@ -65,6 +75,7 @@ class Solid:
         undercut_at: RAS middle of what was taken; None if nothing.
         collision: millilitres of the implant that would still meet bone on the way in.
         missing: millilitres of the missing bone.
+        symmetry: of the outer surface and the other side; None without one.
     """
 
     field: Volume
@@ -78,6 +89,7 @@ class Solid:
     undercut_at: Vector | None
     collision: float
     missing: float
+    symmetry: Symmetry | None = None
 
     @property
     def volume(self) -> float:
@@ -110,6 +122,7 @@ def implant_solids(
     design: Design,
     confidence: Volume | None = None,
     report: Callable[[str], None] = lambda stage: None,
+    mirror: npt.NDArray[np.float64] | None = None,
 ) -> list[Solid]:
     """One solid for each connected part of the defect.
 
@@ -118,6 +131,7 @@ def implant_solids(
         defect: mask of the bone that is missing, on the same grid.
         confidence: 0 to 1 on the same grid, from which the surface is cut below the voxel size.
         report: called with what is under way.
+        mirror: 4x4, RAS to RAS, from a place to its partner on the other side of the head, to compare with that.
 
     Raises:
         UserError: the masks do not fit together, or no implant of this design can be built or inserted.
@@ -139,7 +153,7 @@ def implant_solids(
     solids = []
     for number, part in enumerate(parts, 1):
         of = f" of implant {number} of {len(parts)}" if len(parts) > 1 else ""
-        solids.append(_solid(skull, part, design, confidence, report, of))
+        solids.append(_solid(skull, part, design, confidence, report, of, mirror))
     return solids
 
 
@@ -160,17 +174,25 @@ class _Bench:
 
 
 def _solid(
-    skull: Volume, part: Volume, design: Design, confidence: Volume | None, report: Callable[[str], None], of: str
+    skull: Volume,
+    part: Volume,
+    design: Design,
+    confidence: Volume | None,
+    report: Callable[[str], None],
+    of: str,
+    mirror: npt.NDArray[np.float64] | None,
 ) -> Solid:
     report("insertion axis" + of)
     insertion = insertion_of(skull, part, design.axis)
+    if design.flange:
+        check_flange(design.flange, design)
     margin = max(MARGIN, design.flange.width + FLANGE_MARGIN if design.flange else 0.0)
     grid = bench_grid(part, insertion.axis, margin, _thinnest(design))
     report("outer surface" + of)
     bone_share = share_on(grid, skull)
     whole_share = share_on(grid, _whole(skull, part, confidence, grid))
     tables = read_tables(bone_share, whole_share, grid.spacing[0])
-    outer = faired_outer(tables, grid)
+    outer = faired_outer(tables, grid, max(BONE_RING, design.flange.width + 2.0 if design.flange else 0.0))
     outer = replace(outer, thickness=_thickness(outer, design))
     report("distances" + of)
     bench = _bench(outer, bone_share, design)
@@ -178,9 +200,7 @@ def _solid(
     body, barrier, undercut, undercut_at = _body(bench, whole_share - bone_share > 0.5, design)
     bone = Volume(bench.bone, grid.ijk_to_ras, "bone")
     gap = _gap_statistics(body, barrier, bench, design)
-    if design.flange:
-        report("flange" + of)
-        body = _with_flange(body, bench, design)
+    body = _with_flange(body, bench, tables, design)
     met = (body < 0.0) & (least_above(bench.bone) < 0.0)
     return Solid(
         field=Volume(body, grid.ijk_to_ras, "implant"),
@@ -194,6 +214,7 @@ def _solid(
         undercut_at=undercut_at,
         collision=float(met.sum()) * grid.voxel_volume / 1000.0,
         missing=float((part.voxels > 0).sum()) * part.grid.voxel_volume / 1000.0,
+        symmetry=None if mirror is None else symmetry_of(outer, skull, mirror),
     )
 
 
@@ -210,7 +231,8 @@ def _whole(skull: Volume, part: Volume, confidence: Volume | None, grid: Grid) -
 def _thickness(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
     """Thickness of the implant (J, I), millimetres along the normal."""
     bone, wall = outer.bone_thickness, design.wall
-    wanted = bone if design.constant_thickness is None else np.full_like(bone, design.constant_thickness)
+    anatomical = np.maximum(bone, wall + SPARE)
+    wanted = anatomical if design.constant_thickness is None else np.full_like(bone, design.constant_thickness)
     if design.inner_clearance > 0.0:
         room = bone - design.inner_clearance
         within = outer.opening < 0.0
@@ -227,7 +249,8 @@ def _thickness(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
 
 def _thinnest(design: Design) -> float:
     """Millimetres of the thinnest sheet that the design asks for."""
-    return design.constant_thickness or max(design.wall, 1.0)
+    sheet = design.constant_thickness or max(design.wall, 1.0)
+    return min(sheet, design.flange.thickness) if design.flange else sheet
 
 
 def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
@@ -256,15 +279,15 @@ def _body(bench: _Bench, missing: npt.NDArray[np.bool_], design: Design) -> tupl
     """The body, the barrier of bone that it keeps off, and the millilitres and place that the way in takes."""
     voxel = bench.spacing**3 / 1000.0
     between = np.maximum(bench.above, bench.inner)
-    plate = np.maximum(between, bench.edge)
     wall = np.float32(design.gap) - bench.bone
     barrier = np.float32(design.gap) - least_above(bench.bone)
     if design.bevel > 0.0:
         barrier = np.maximum(barrier, drafted(wall, bench.above < 0.0, bench.spacing, design.bevel))
+    barrier = upright(np.maximum(barrier, bench.edge), bench.above, bench.inner, bench.outer, design.wall)
+    body = np.maximum(between, barrier)
     # Bone may be missing under bone too, where the outer table above it is whole.
     filling = (between < 0.0) & ((bench.edge < 0.0) | missing) & (bench.bone > 0.0)
     fitting = filling & (wall < 0.0)
-    body = np.maximum(plate, barrier)
     entering = body < 0.0
     if fitting.sum() < LEFT_BY_GAP * max(filling.sum(), 1):
         raise UserError(
@@ -280,28 +303,14 @@ def _body(bench: _Bench, missing: npt.NDArray[np.bool_], design: Design) -> tupl
             where="design",
             remedy="Choose another axis or none, and a smaller bevel.",
         )
-    body = _in_one_piece(_without_feathers(body, bench.spacing, design.wall), bench.spacing)
+    body = _in_one_piece(without_feathers(body, bench.outer, design.wall, _thinnest(design)), bench.spacing)
     taken = fitting & (body >= 0.0)
     middle = None
     if taken.any():
         places = np.argwhere(taken)[:, ::-1].mean(0)
         middle = _vector(bench.outer.grid.ras_of(places)[0])
-    return np.clip(body, -BAND, BAND), barrier, float(taken.sum()) * voxel, middle
-
-
-def _without_feathers(body: Field, spacing: float, wall: float) -> Field:
-    """The body without the sharp edges, under some 30 degrees, that run out thinner than the wall.
-
-    What lies too far from where the body is thick goes; right-angled edges and a sheet of the minimum wall stay.
-    """
-    thick = body < -(FEATHER_DEPTH * wall - 0.5 * spacing)
-    if not thick.any():
-        raise UserError(
-            f"the implant is nowhere as thick as the minimum wall of {wall:g} mm",
-            where="design",
-            remedy="Choose a smaller gap, or a smaller minimum wall.",
-        )
-    return np.maximum(body, distance_to(thick, (spacing,) * 3) - np.float32(FEATHER_REACH * wall))
+    body = rounded(np.clip(body, -BAND, BAND), bench.outer, _thinnest(design))
+    return body, barrier, float(taken.sum()) * voxel, middle
 
 
 def _in_one_piece(body: Field, spacing: float) -> Field:
@@ -313,20 +322,15 @@ def _in_one_piece(body: Field, spacing: float) -> Field:
     return np.where((labels > 0) & (labels != largest), np.float32(0.5 * spacing), body)
 
 
-def _with_flange(body: Field, bench: _Bench, design: Design) -> Field:
-    """The body with an onlay that rests on the outer table around it and takes hold of its border."""
-    flange = design.flange
-    if flange is None:
+def _with_flange(body: Field, bench: _Bench, tables: Tables, design: Design) -> Field:
+    """The body with its flange, if it is to have one."""
+    if not design.flange:
         return body
-    opening = bench.outer.opening.astype(np.float32)
-    hold = design.gap + 2.0 * flange.thickness + 1.0
-    ring = np.maximum(opening - np.float32(flange.width), -opening - np.float32(hold))
-    # Over bone it rests on the bone, over the gap it starts at the outer surface.
-    on_bone = np.maximum(np.float32(SEAT) - least_above(bench.bone), -bench.above - np.float32(SEAT_DEPTH))
-    under = np.where(opening > 0.0, on_bone, np.maximum(on_bone, -bench.above))
-    onlay = np.maximum(np.maximum(bench.above - np.float32(flange.thickness), under), ring)
+    footprint = np.asarray((body < 0.0).any(0))
+    sheet = onlay(design.flange, bench.outer, tables, bench.above, least_above(bench.bone), footprint)
     # Parts of the onlay that hang together with nothing, over a groove or a neighbouring bone, are left out.
-    return np.clip(_in_one_piece(np.minimum(body, onlay), bench.spacing), -BAND, BAND)
+    body = _in_one_piece(np.minimum(body, sheet), bench.spacing)
+    return rounded(np.clip(body, -BAND, BAND), bench.outer, _thinnest(design))
 
 
 def _gap_statistics(body: Field, barrier: Field, bench: _Bench, design: Design) -> GapStatistics:
@@ -347,7 +351,8 @@ def _gap_statistics(body: Field, barrier: Field, bench: _Bench, design: Design) 
         )
     distance = bench.surface.distance(points[on_wall])
     held = at(barrier)
-    moved = ((held - (design.gap - at(bench.bone)) > 0.05) | (held < -0.2))[on_wall]
+    # Behind the barrier's own surface, the rounding of an edge or of a feather places the wall.
+    moved = ((held - (design.gap - at(bench.bone)) > PLACED) | (held < -PLACED))[on_wall]
     return gap_statistics(distance, moved, design.gap)
 
 

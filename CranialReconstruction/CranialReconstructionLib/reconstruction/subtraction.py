@@ -7,6 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
+from CranialReconstructionLib.imaging.distance import distance_to
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.reconstruction.shell import Points
 from CranialReconstructionLib.reconstruction.symmetry import Reflection
@@ -50,20 +51,21 @@ def subtract(
     bone: Mask = box.voxels > 0
     share = reflected(skull, box.grid, reflection)
     missing: Mask = (share > 0.5) & ~bone
-    from_bone = distance_to(bone, box)
+    spacing = box.spacing[::-1]
+    from_bone = distance_to(bone, spacing)
     inward = centre - hole
     within = hole + 2.0 * inward / np.linalg.norm(inward, axis=1, keepdims=True)
     core = _holding(missing & (from_bone > CLEAR), box.grid.ijk_of(within))
     if not core.any():
         return window, core.astype(np.uint8), core.astype(np.float32)
-    defect = _opened(missing & (distance_to(core, box) <= GROWTH), box)
+    defect = _opened(missing & (distance_to(core, spacing) <= GROWTH), box)
     defect = _joined(defect, from_bone, box.grid.voxel_volume)
     if not defect.any():
         return window, defect.astype(np.uint8), defect.astype(np.float32)
     doubt = max(reflection.residual, LEAST_DOUBT)
     # A mask smoothed by the error's own Gaussian is the chance that the displaced mask covers a voxel.
-    chance = ndimage.gaussian_filter(share, doubt / np.array(box.spacing[::-1]), truncate=3.0)
-    chance[bone | (distance_to(defect, box) > 2.0 * doubt)] = 0.0
+    chance = ndimage.gaussian_filter(share, doubt / np.array(spacing), truncate=3.0)
+    chance[bone | (distance_to(defect, spacing) > 2.0 * doubt)] = 0.0
     return window, defect.astype(np.uint8), np.clip(chance, 0.0, 1.0)
 
 
@@ -79,15 +81,6 @@ def reflected(skull: Volume, grid: Grid, reflection: Reflection) -> npt.NDArray[
     image = Volume((source.voxels > 0).astype(np.float32), source.ijk_to_ras).to_itk()
     frame = Volume(np.empty(grid.shape, dtype=np.uint8), grid.ijk_to_ras).to_itk()
     return np.asarray(sitk.GetArrayFromImage(sitk.Resample(image, frame, transform, sitk.sitkLinear, 0.0)))
-
-
-def distance_to(mask: Mask, like: Volume) -> npt.NDArray[np.float32]:
-    """Distance in mm of every voxel of ``like`` from the nearest voxel of ``mask``, zero within."""
-    image = like.with_voxels(mask.astype(np.uint8)).to_itk()
-    distance = sitk.SignedMaurerDistanceMap(
-        image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
-    return np.asarray(np.maximum(sitk.GetArrayFromImage(distance), 0.0))
 
 
 def _opened(mask: Mask, like: Volume) -> Mask:

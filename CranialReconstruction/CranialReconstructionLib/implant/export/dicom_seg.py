@@ -11,6 +11,7 @@ import highdicom
 import numpy as np
 import numpy.typing as npt
 from highdicom.seg import Segmentation, SegmentDescription
+from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
@@ -19,14 +20,17 @@ from CranialReconstructionLib.imaging.dicom_slices import DicomSlice
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.imaging.whole_file import whole_file
 from CranialReconstructionLib.implant.export.about import CREATOR, RESEARCH_USE_ONLY, About
+from CranialReconstructionLib.implant.export.algorithm import Algorithm
 from CranialReconstructionLib.implant.export.dicom_source import DicomSource
 
 SERIES_NUMBER = 9002
 # Millimetres at a slice's corners. Positions rounded to one decimal are read as an even stack.
 SAME_PLACE = 0.15
+# Mirroring has no code in the standard's list of families, which may be extended (PS3.16 CID 7162).
+_MIRRORING = CodedConcept("mirroring", "99CRANIAL", "Mirroring of the other side")
 
 
-def write_dicom_seg(defect: Volume, path: Path, source: DicomSource, about: About) -> None:
+def write_dicom_seg(defect: Volume, path: Path, source: DicomSource, about: About, algorithm: Algorithm) -> None:
     """Write the missing bone as a binary DICOM SEG with one segment.
 
     Every slice of ``defect`` must be one of ``source``: nothing is resampled, so what was straightened
@@ -36,6 +40,7 @@ def write_dicom_seg(defect: Volume, path: Path, source: DicomSource, about: Abou
     Args:
         defect: voxels above 0 are missing bone.
         source: the series that the volume was read from.
+        algorithm: what found it.
 
     Raises:
         UserError: no missing bone, another grid than that of the series, no frame of reference, or no right
@@ -50,13 +55,13 @@ def write_dicom_seg(defect: Volume, path: Path, source: DicomSource, about: Abou
             where=str(source.folder),
             remedy="Export the missing bone as NRRD or NIfTI instead.",
         )
-    used, planes = _on_the_slices(defect.grid, source)
+    used, planes = slices_under(defect.grid, source)
     headers = {str(header.SOPInstanceUID): header for header in source.headers}
     segmentation = Segmentation(
         source_images=list({one.instance: headers[one.instance] for one in used}.values()),
         pixel_array=mask[planes].view(np.uint8),
         segmentation_type="BINARY",
-        segment_descriptions=[_description(about)],
+        segment_descriptions=[_description(about, algorithm)],
         series_instance_uid=generate_uid(),
         series_number=SERIES_NUMBER,
         sop_instance_uid=generate_uid(),
@@ -73,8 +78,12 @@ def write_dicom_seg(defect: Volume, path: Path, source: DicomSource, about: Abou
         segmentation.save_as(part, enforce_file_format=True)
 
 
-def _on_the_slices(grid: Grid, source: DicomSource) -> tuple[list[DicomSlice], npt.NDArray[np.intp]]:
-    """The series' slices that the grid has, in the series' order, and the grid's slice k at each of them."""
+def slices_under(grid: Grid, source: DicomSource) -> tuple[list[DicomSlice], npt.NDArray[np.intp]]:
+    """The series' slices that the grid has, in the series' order, and the grid's slice k at each of them.
+
+    Raises:
+        UserError: some slice of the grid is none of the series'.
+    """
     rows, columns = grid.shape[1:]
     corners = np.array([(0, 0), (columns - 1, 0), (0, rows - 1)], dtype=np.float64)
     here = np.stack([grid.ras_of(np.insert(corners, 2, k, axis=1)) for k in range(grid.shape[0])])
@@ -101,16 +110,21 @@ def _on_the_slices(grid: Grid, source: DicomSource) -> tuple[list[DicomSlice], n
     return used, np.array(planes)
 
 
-def _description(about: About) -> SegmentDescription:
+def _description(about: About, algorithm: Algorithm) -> SegmentDescription:
+    identification = None
+    if algorithm.kind != "MANUAL":
+        identification = highdicom.AlgorithmIdentificationSequence(
+            name=algorithm.name or CREATOR,
+            family=codes.cid7162.ArtificialIntelligence if algorithm.learned else _MIRRORING,
+            version=algorithm.version or about.version,
+        )
     return SegmentDescription(
         segment_number=1,
         segment_label="Missing bone",
         segmented_property_category=codes.SCT.AnatomicalStructure,
         segmented_property_type=codes.SCT.Skull,
-        algorithm_type="AUTOMATIC",
-        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=CREATOR, family=codes.cid7162.ArtificialIntelligence, version=about.version
-        ),
+        algorithm_type=algorithm.kind,
+        algorithm_identification=identification,
         tracking_id=about.title,
         tracking_uid=generate_uid(),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pydicom
 
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.dicom import read_dicom_series
 from CranialReconstructionLib.imaging.dicom_slices import DicomSlice, find_slices
 
 # DICOM PS3.3 C.7.1.1 and C.7.2.1: what must be there, if only empty, and what goes along where it is stated.
@@ -21,6 +21,16 @@ _OPTIONAL = (
     "IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "PatientIdentityRemoved",
     "DeidentificationMethod", "StudyDescription",
 )  # fmt: skip
+
+_REPORTED = {
+    "Name": "PatientName",
+    "Patient ID": "PatientID",
+    "Birth date": "PatientBirthDate",
+    "Sex": "PatientSex",
+    "Study date": "StudyDate",
+    "Study": "StudyDescription",
+    "Accession number": "AccessionNumber",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +47,11 @@ class DicomSource:
     slices: tuple[DicomSlice, ...]
     headers: tuple[Any, ...]
 
+    def patient(self) -> dict[str, str]:
+        """What a report may say of patient and study: only what is stated, and only when it was asked for."""
+        first = self.headers[0]
+        return {label: str(first.get(keyword)) for label, keyword in _REPORTED.items() if first.get(keyword)}
+
     def copy_patient_and_study(self, target: Any) -> None:
         """Put patient, study and frame of reference into another data set, as text in UTF-8."""
         first = self.headers[0]
@@ -48,25 +63,22 @@ class DicomSource:
 
 
 def read_dicom_source(folder: Path, series_uid: str | None = None) -> DicomSource:
-    """The headers of the series ``series_uid`` under ``folder``, or of the only one there.
+    """The headers of a series under ``folder``.
 
     Args:
         folder: searched with its subfolders.
-        series_uid: SeriesInstanceUID, as ``read_dicom_series`` gives it for the volume that it read.
+        series_uid: SeriesInstanceUID, as ``read_dicom_series`` gives it for the volume that it read. Without it
+            the one series there, or of several the one that ``read_dicom_series`` chooses.
 
     Raises:
-        UserError: no such series, or several and none named.
+        UserError: no such series.
     """
     found, _ = find_slices(folder)
-    counts = Counter(one.series for one in found)
-    if series_uid is None and len(counts) > 1:
-        raise UserError(
-            f"it holds {len(counts)} series",
-            where=str(folder),
-            remedy="Name the one that the volume was read from, or give a folder with that series alone.",
-        )
-    wanted = next(iter(counts), None) if series_uid is None else series_uid
-    if wanted not in counts:
+    held = dict.fromkeys(one.series for one in found)
+    wanted = next(iter(held), None) if series_uid is None else series_uid
+    if series_uid is None and len(held) > 1:
+        wanted = read_dicom_series(folder).series_uid
+    if wanted not in held:
         raise UserError(
             "it holds no DICOM slices" if series_uid is None else f"it holds no series {series_uid}",
             where=str(folder),
