@@ -148,7 +148,7 @@ def test_what_the_system_refuses_is_mendable_and_a_bug_is_not(
     def refused(path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr("CranialReconstructionLib.cli.read_input.read_input", refused)
+    monkeypatch.setattr("CranialReconstructionLib.imaging.scan.read_scan", refused)
     command = ["segment-skull", "shut/ct.nrrd", "-o", "skull.nrrd"]
     refuses(capsys, command, "shut/ct.nrrd", "Permission denied")
     number = errno.ENOSPC

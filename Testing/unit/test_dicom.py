@@ -9,10 +9,10 @@ import SimpleITK as sitk
 from dicom_scans import AIR, BONE, CENTRE, Scan, ellipsoid, enhanced
 from pydicom.uid import RLELossless
 
-from CranialReconstructionLib.cli.read_input import read_input
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.dicom import read_dicom_series
 from CranialReconstructionLib.imaging.files import read_volume, write_volume
+from CranialReconstructionLib.imaging.scan import read_scan
 from CranialReconstructionLib.imaging.volume import Volume
 
 
@@ -128,10 +128,10 @@ def test_thick_slices_are_warned_about(tmp_path: Path) -> None:
 
 def test_a_command_tells_of_thick_slices_once(tmp_path: Path) -> None:
     Scan(np.arange(-22.0, 22.5, 2.5), extra={"SliceThickness": 2.5}).write(tmp_path / "scan")
-    volume, warnings = read_input(tmp_path / "scan")
+    volume, warnings = read_scan(tmp_path / "scan")
     assert sum("2.5 mm" in warning for warning in warnings) == 1
     write_volume(volume, tmp_path / "scan.nrrd")
-    assert sum("2.50 mm" in warning for warning in read_input(tmp_path / "scan.nrrd")[1]) == 1
+    assert sum("2.50 mm" in warning for warning in read_scan(tmp_path / "scan.nrrd")[1]) == 1
 
 
 def test_two_patients_are_refused(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from dicom_scans import empty_dataset
 from pydicom.uid import CTImageStorage, generate_uid
 from spherical_skull import SphericalSkull, grid_around
 
-from CranialReconstructionLib.cli.digest import sha256_of
 from CranialReconstructionLib.cli.main import main
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.imaging.files import read_volume, write_volume
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.implant.mesh_file import read_mesh

@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.reconstruction.manifest import ModelManifest, read_manifest, sha256_of
+from CranialReconstructionLib.reconstruction.manifest import ModelManifest, read_manifest
 from CranialReconstructionLib.reconstruction.model_package import load_package, write_package
 from CranialReconstructionLib.reconstruction.networks import build_network
 from CranialReconstructionLib.reconstruction.staged_folder import staged_folder

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from synthetic_head import SyntheticHead
 
-from CranialReconstructionLib.cli.digest import sha256_of
 from CranialReconstructionLib.cli.main import main
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.implant.mesh_file import read_mesh
 

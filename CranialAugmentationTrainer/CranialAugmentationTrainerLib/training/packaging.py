@@ -16,6 +16,7 @@ from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
 from CranialAugmentationTrainerLib.training.loop import TASKS, averaged_weights
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, place_head
@@ -27,7 +28,6 @@ from CranialReconstructionLib.reconstruction.manifest import (
     NetworkEntry,
     Training,
     TrainingData,
-    sha256_of,
 )
 from CranialReconstructionLib.reconstruction.model_package import write_package
 from CranialReconstructionLib.reconstruction.passes import COARSE_CHANNELS, FINE_CHANNELS

@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the checks of the mesh; 0 if all pass, 1 if one fails."""
-    from CranialReconstructionLib.cli.read_input import read_input
     from CranialReconstructionLib.imaging.mask import as_skull_mask
+    from CranialReconstructionLib.imaging.scan import read_scan
     from CranialReconstructionLib.implant.clearance import measure_clearance
     from CranialReconstructionLib.implant.mesh_file import read_mesh
     from CranialReconstructionLib.implant.mesh_quality import examine
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     mesh = read_mesh(options.mesh)
     skull = None
     if options.skull is not None:
-        volume, warnings = read_input(options.skull)
+        volume, warnings = read_scan(options.skull)
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
         skull = as_skull_mask(volume)

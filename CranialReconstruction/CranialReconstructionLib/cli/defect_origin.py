@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from CranialReconstructionLib.cli.digest import sha256_of
+from CranialReconstructionLib.digest import sha256_of
 
 if TYPE_CHECKING:
     from CranialReconstructionLib.implant.export.algorithm import Algorithm

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib.cli.command import Command
-from CranialReconstructionLib.cli.digest import sha256_of
 from CranialReconstructionLib.cli.implant_options import add_delivery_arguments, delivery_of
 from CranialReconstructionLib.cli.implant_results import FAILED, Case, deliver, previous_design
 from CranialReconstructionLib.cli.progress import StageLine
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def run(options: argparse.Namespace) -> int:
 def _case(options: argparse.Namespace, warnings: tuple[str, ...]) -> Case:
     """Skull, defect, and the confidence that was named or belongs to the defect."""
     from CranialReconstructionLib.cli.defect_origin import origin_beside
-    from CranialReconstructionLib.cli.read_input import read_skull
     from CranialReconstructionLib.imaging.files import read_volume
+    from CranialReconstructionLib.imaging.scan import read_skull
 
     skull, scan_warnings = read_skull(options.skull)
     defect = read_volume(options.defect)

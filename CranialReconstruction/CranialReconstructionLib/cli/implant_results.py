@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib import __version__
-from CranialReconstructionLib.cli.digest import sha256_of
 from CranialReconstructionLib.cli.implant_files import write_meshes
 from CranialReconstructionLib.cli.implant_options import Delivery
 from CranialReconstructionLib.cli.progress import StageLine
 from CranialReconstructionLib.cli.result_folder import result_folder
+from CranialReconstructionLib.digest import sha256_of
 
 if TYPE_CHECKING:
     from CranialReconstructionLib.imaging.volume import Volume
@@ -175,8 +175,10 @@ def _with_check(implant: Implant, check: Check) -> Implant:
 
 
 def _outcome(report: dict[str, Any], implants: Sequence[Implant], written: bool) -> Outcome:
+    from CranialReconstructionLib.implant.figures import figures
+
     checks = tuple(check for implant in implants for check in implant.checks)
-    return Outcome({**report, "implants": [_figures(implant) for implant in implants]}, checks, written)
+    return Outcome({**report, "implants": [figures(implant) for implant in implants]}, checks, written)
 
 
 def _former_files(output: Path) -> list[Path]:
@@ -218,27 +220,6 @@ def _write_pages(
         patient=report["patient"],
     )
     write_report(contents, folder, datetime.fromisoformat(report["made"]))
-
-
-def _figures(implant: Implant) -> dict[str, Any]:
-    solid, mould = implant.solid, implant.mould
-    return {
-        "volume_ml": round(sum(piece.volume for piece in implant.pieces) / 1000.0, 3),
-        "missing_bone_ml": round(solid.missing, 3),
-        "axis_ras": [round(float(part), 4) for part in solid.axis],
-        "gap": asdict(solid.gap),
-        "undercut_ml": round(solid.undercut, 3),
-        "collision_ml": round(solid.collision, 4),
-        "symmetry": asdict(solid.symmetry) if solid.symmetry is not None else None,
-        "mould": {"undercut_ml": mould.undercut, "wall_mm": mould.wall} if mould is not None else None,
-        "decimation_hausdorff_mm": round(implant.decimation, 4),
-        "volume_change": round(implant.volume_change, 5),
-        "decimation_volume_change": round(implant.volume_change, 6),
-        "triangles": [len(piece.triangles) for piece in implant.pieces],
-        "holes": sum(len(drilled.holes) for drilled in implant.drilling),
-        "holes_left_out": sum(len(drilled.skipped) for drilled in implant.drilling),
-        "checks": [asdict(check) for check in implant.checks],
-    }
 
 
 def _versions() -> dict[str, str]:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib import __version__
 from CranialReconstructionLib.cli.command import Command
-from CranialReconstructionLib.cli.digest import sha256_of
 from CranialReconstructionLib.cli.implant_options import Delivery, add_delivery_arguments, delivery_of
 from CranialReconstructionLib.cli.implant_results import FAILED, Case, Outcome, deliver, previous_design
 from CranialReconstructionLib.cli.progress import StageLine
-from CranialReconstructionLib.cli.read_input import read_skull
 from CranialReconstructionLib.cli.result_folder import result_folder
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where results go")
     parser.add_argument("--model", metavar="NAME", help="model package, by name or folder (default: the shipped one)")
-    parser.add_argument("--method", choices=("network", "mirror"), default="network")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--method", choices=("network", "mirror"), default="network", help="a model, or the other side of the head"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs")
     parser.add_argument("--threshold", type=float, metavar="HU", help="bone threshold, for a CT")
     parser.add_argument("--json", action="store_true", help="print report.json on standard output")
     group = parser.add_argument_group("the implant", "see `cranial implant --help`")
@@ -72,6 +73,8 @@ class _Order:
 def run(options: argparse.Namespace) -> int:
     """Reconstruct, write ``defect.nrrd``, ``confidence.nrrd``, ``complete.nrrd``, ``picture.png``,
     ``report.json``, and say what was found; then make its implant if that is asked for."""
+    from CranialReconstructionLib.imaging.scan import read_skull
+
     started = time.perf_counter()
     stage = StageLine()
     # What is wrong with the order is said before the minutes of reconstruction.

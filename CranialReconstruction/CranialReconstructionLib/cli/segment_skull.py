@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the skull on the grid of the CT and say what was found."""
     from CranialReconstructionLib.cli.progress import StageLine
-    from CranialReconstructionLib.cli.read_input import read_input
     from CranialReconstructionLib.imaging.files import check_writable, write_volume
+    from CranialReconstructionLib.imaging.scan import read_scan
     from CranialReconstructionLib.imaging.skull import segment_skull
 
     check_writable(options.output)
     stage = StageLine()
     stage("read")
-    ct, warnings = read_input(options.ct)
+    ct, warnings = read_scan(options.ct)
     stage("segment")
     segmentation = segment_skull(ct, options.threshold)
     stage("write")

@@ -115,7 +115,7 @@ def check_symmetry(symmetry: Symmetry | None) -> Check:
     """The outer surface against the mirrored other side."""
     limit = f"mean below {SYMMETRY[0]:g} mm"
     if symmetry is None:
-        return Check("symmetry", "no bone on the other side to compare with", limit, "pass")
+        return Check("symmetry", "there is no other side to compare with", limit, "pass")
     value = f"{symmetry.mean:.1f} mm (95 %: {symmetry.high:.1f} mm) from the other side"
     return Check("symmetry", value, limit, _high(symmetry.mean, *SYMMETRY))
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.head_grid import place_head
+from CranialReconstructionLib.imaging.pooling import pooled
+from CranialReconstructionLib.imaging.symmetry import HeadSurface, find_reflection
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.implant.checks import (
     Check,
@@ -27,6 +33,8 @@ from CranialReconstructionLib.implant.solid import Solid, implant_solids
 
 # Cubic millimetres: a smaller shell is a crumb that the grid made.
 CRUMB = 30.0
+# Voxels on which the two sides of the head are compared, millimetres.
+SYMMETRY_SPACING = 2.0
 # Of the triangle budget, where there are holes.
 HOLES_SHARE = 0.25
 
@@ -72,13 +80,25 @@ def make_implants(
     Raises:
         UserError: the masks do not fit each other, or the design cannot be made.
     """
-    solids = implant_solids(skull, defect, design, confidence, report)
+    report("symmetry plane")
+    solids = implant_solids(skull, defect, design, confidence, report, _mirror(skull))
     return [_finished(solid, design, report) for solid in solids]
 
 
 def make_host_bone(skull: Volume, defect: Volume, design: Design) -> Mesh:
     """The skull about the defect, to print and try the implant on."""
     return host_bone(skull, defect, budget=design.triangle_budget)
+
+
+def _mirror(skull: Volume) -> npt.NDArray[np.float64] | None:
+    """From a place to its partner on the other side of the head (4x4, RAS to RAS); None where no head is recognised,
+    as in a scan of its top alone."""
+    try:
+        place = place_head(skull)
+        surface = HeadSurface.of(pooled(skull, SYMMETRY_SPACING), place.centre, place.scale)
+    except (UserError, ValueError):
+        return None
+    return find_reflection(surface).matrix
 
 
 def _has_holes(design: Design) -> bool:

@@ -5,7 +5,6 @@ No torch here: Slicer's own process shows manifests, and must not load it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.json_section import JsonSection
 
@@ -225,12 +225,6 @@ def verify_file(folder: Path, name: str, sha256: str) -> Path:
             remedy=REMEDY,
         )
     return path
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _network(section: JsonSection) -> NetworkEntry:

@@ -17,6 +17,12 @@ from scipy.spatial import cKDTree
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import VAULT_HALF_AXES, HeadPlacement, place_head
 from CranialReconstructionLib.imaging.pooling import pooled
+from CranialReconstructionLib.imaging.symmetry import (
+    HeadSurface,
+    Reflection,
+    find_reflection,
+    refine_near,
+)
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.reconstruction.shell import (
     Points,
@@ -26,12 +32,6 @@ from CranialReconstructionLib.reconstruction.shell import (
     ray_radii,
 )
 from CranialReconstructionLib.reconstruction.subtraction import subtract
-from CranialReconstructionLib.reconstruction.symmetry import (
-    HeadSurface,
-    Reflection,
-    find_reflection,
-    refine_near,
-)
 
 Progress = Callable[[float, str], None]
 

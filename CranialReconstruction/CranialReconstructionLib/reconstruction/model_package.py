@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.manifest import (
     MANIFEST_FILE,
@@ -18,7 +19,6 @@ from CranialReconstructionLib.reconstruction.manifest import (
     ModelManifest,
     NetworkEntry,
     read_manifest,
-    sha256_of,
     verify_file,
     verify_weights,
     write_manifest,

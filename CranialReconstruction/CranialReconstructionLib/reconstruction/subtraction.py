@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from CranialReconstructionLib.imaging.distance import distance_to
+from CranialReconstructionLib.imaging.symmetry import Reflection
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.reconstruction.shell import Points
-from CranialReconstructionLib.reconstruction.symmetry import Reflection
 
 Mask = npt.NDArray[np.bool_]
 Window = tuple[slice, slice, slice]
