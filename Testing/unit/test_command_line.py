@@ -211,7 +211,7 @@ def test_ctrl_c_leaves_nothing_half_written(skull_file: Path, tmp_path: Path) ->
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert not folder.exists()
 

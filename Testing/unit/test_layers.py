@@ -18,7 +18,9 @@ TRAINER = "CranialAugmentationTrainerLib"
 HOME = {CORE: ROOT / "CranialReconstruction", TRAINER: ROOT / "CranialAugmentationTrainer"}
 MODULE_FILES = [folder / f"{folder.name}.py" for folder in HOME.values()]
 
-# What each room of CranialReconstructionLib may import of the others; "errors" is open to all.
+# Single files beside the rooms, which are open to all and import nothing of this project.
+OPEN = ("errors", "digest")
+# What each room of CranialReconstructionLib may import of the others.
 # A room that is not here yet is added here when it is built.
 ALLOWED_ROOMS = {
     "imaging": set(),
@@ -127,13 +129,14 @@ def test_the_walker_sees_what_it_must() -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_the_rooms_below_it(imports: list[Import], room: str) -> None:
-    allowed = ALLOWED_ROOMS[room] | {room, "errors", "__version__", ""}
+    allowed = ALLOWED_ROOMS[room] | {room, *OPEN, "__version__", ""}
     own = [e for e in imports if (e.library, e.room) == (CORE, room) and top(e.module) == CORE]
     assert [str(entry) for entry in own if room_of(entry.module) not in allowed] == []
 
 
-def test_errors_stand_below_every_room(imports: list[Import]) -> None:
-    own = [entry for entry in imports if entry.path == HOME[CORE] / CORE / "errors.py"]
+@pytest.mark.parametrize("name", OPEN)
+def test_what_is_open_to_all_stands_below_every_room(imports: list[Import], name: str) -> None:
+    own = [entry for entry in imports if entry.path == HOME[CORE] / CORE / f"{name}.py"]
     assert [str(entry) for entry in own if top(entry.module) == CORE] == []
 
 
@@ -154,7 +157,7 @@ def test_torch_stays_in_its_rooms(imports: list[Import]) -> None:
 
 def test_commands_import_the_other_rooms_when_they_run(imports: list[Import]) -> None:
     early = [e for e in imports if e.room == "cli" and e.at_file_scope and top(e.module) in HOME]
-    light = {(CORE, "cli"), (CORE, "errors"), (CORE, "__version__"), (TRAINER, "cli")}
+    light = {(CORE, "cli"), *((CORE, name) for name in OPEN), (CORE, "__version__"), (TRAINER, "cli")}
     assert [str(e) for e in early if tuple(e.module.split(".")[:2]) not in light] == []
 
 

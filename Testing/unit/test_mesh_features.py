@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 from manifold3d import Manifold
+from spherical_skull import SphericalSkull, grid_around
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Volume
@@ -13,6 +14,7 @@ from CranialReconstructionLib.implant.booleans import intersection, mesh_of, sol
 from CranialReconstructionLib.implant.design import CutPlane, Design, Hole, PerfusionHoles
 from CranialReconstructionLib.implant.holes import drill
 from CranialReconstructionLib.implant.host_bone import host_bone
+from CranialReconstructionLib.implant.making import make_implants
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.mesh_quality import examine
 from CranialReconstructionLib.implant.mould import MouldShape, mould_of
@@ -131,10 +133,32 @@ def test_a_cut_beside_the_implant_is_refused() -> None:
         split(_cap(), [CutPlane((50.0, 0.0, 0.0), (1.0, 0.0, 0.0))])
 
 
+def _bench(tilt: float, spacing: float = 0.4, reach: float = 24.0) -> tuple[Volume, np.ndarray, np.ndarray, np.ndarray]:
+    """An empty grid about the cap's place, K out of the head, and its millimetres along the axis' own frame."""
+    count = int(2.0 * reach / spacing)
+    k, j, i = np.indices((count, count, count)).astype(np.float32)
+    x, y, z = ((part - 0.5 * (count - 1)) * spacing for part in (i, j, k))
+    angle = np.radians(tilt)
+    turn = np.array([[np.cos(angle), 0.0, np.sin(angle)], [0.0, 1.0, 0.0], [-np.sin(angle), 0.0, np.cos(angle)]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn * spacing
+    matrix[:3, 3] = turn @ (np.array([0.0, 0.0, INNER]) - 0.5 * (count - 1) * spacing)
+    return Volume(np.zeros((count,) * 3, dtype=np.float32), matrix, "body"), x, y, z
+
+
+def _cap_body(tilt: float, rim: float = 18.0) -> Volume:
+    """The same cap as a field."""
+    bench, x, y, z = _bench(tilt)
+    z = z + INNER
+    radius, half_angle = np.sqrt(x**2 + y**2 + z**2), np.arcsin(rim / OUTER)
+    cone = np.hypot(x, y) * np.cos(half_angle) - z * np.sin(half_angle)
+    return bench.with_voxels(np.clip(np.maximum(np.maximum(radius - OUTER, INNER - radius), cone), -3.0, 3.0))
+
+
 @pytest.mark.parametrize("tilt", [0.0, 35.0])
 def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: float) -> None:
     cap, axis = _cap(tilt, rim=18.0), np.array(_axis(tilt))
-    mould = mould_of(cap, axis)
+    mould = mould_of(_cap_body(tilt))
     assert mould.cavity_volume == pytest.approx(cap.volume, rel=0.01)
     assert mould.undercut < 0.005
     # Half of the block's wall of 8 mm, less a pin of 2.5 mm and its play.
@@ -142,11 +166,12 @@ def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: floa
     implant, upper, lower = solid_of(cap), solid_of(mould.upper), solid_of(mould.lower)
     for half in (mould.upper, mould.lower):
         assert examine(half, walls=False).sound
-    assert (upper ^ lower).volume() < 0.5
+    # Cubic millimetres over some 4,000 square millimetres of common surface: a few micrometres.
+    assert (upper ^ lower).volume() < 20.0
     for half, way in ((upper, -1.0), (lower, 1.0)):
-        assert (half ^ implant).volume() < 0.5
+        assert (half ^ implant).volume() < 20.0
         # Nothing of a half is behind the implant: it comes off.
-        assert all((half.translate(tuple(way * far * axis)) ^ implant).volume() < 1.0 for far in (0.5, 4.0))
+        assert all((half.translate(tuple(way * far * axis)) ^ implant).volume() < 20.0 for far in (0.5, 4.0))
     # Nothing but the sprue, the vents and the play of the pins is missing between the halves and the block.
     closed = (upper + lower + implant).volume()
     block = (Manifold.hull(upper + lower)).volume()
@@ -154,17 +179,28 @@ def test_the_mould_closes_around_the_implant_and_opens_along_the_axis(tilt: floa
     assert 100.0 < channels < 0.03 * block
 
 
-def test_a_bay_in_the_rim_holds_the_mould_back_by_its_volume() -> None:
+def test_a_bay_in_the_rim_is_left_open_so_that_the_mould_comes_off() -> None:
     # A bar with a slot 4 mm high and 5 mm deep in its side, all along its 30 mm.
-    bar = Manifold.cube((30.0, 20.0, 12.0), True) - Manifold.cube((40.0, 10.0, 4.0), True).translate((0.0, 10.0, 0.0))
-    mould = mould_of(mesh_of(bar), AXIS)
-    assert mould.undercut == pytest.approx(30.0 * 5.0 * 4.0 / 1000.0, rel=0.1)
-    assert mould_of(mesh_of(Manifold.cube((30.0, 20.0, 12.0), True)), AXIS).undercut == 0.0
+    bench, x, y, z = _bench(0.0)
+    bar = np.maximum(np.maximum(np.abs(x) - 15.0, np.abs(y) - 10.0), np.abs(z) - 6.0)
+    slot = np.maximum(np.abs(y - 10.0) - 5.0, np.abs(z) - 2.0)
+    whole, bayed = (mould_of(bench.with_voxels(np.clip(part, -3.0, 3.0))) for part in (bar, np.maximum(bar, -slot)))
+    assert whole.undercut == 0.0
+    assert bayed.undercut == pytest.approx(30.0 * 5.0 * 4.0 / 1000.0, rel=0.1)
+    assert bayed.cavity_volume == pytest.approx(whole.cavity_volume, rel=0.01)
+    assert examine(bayed.upper, walls=False).sound
+
+
+@pytest.mark.parametrize("spacing", [0.7, 1.0])
+def test_the_mould_of_a_real_rim_is_sound(spacing: float) -> None:
+    shell = SphericalSkull(hole_radius=22.0).masks(grid_around((0.0, 0.0, 1.0), 80.0, (spacing,) * 3, 40.0))
+    (implant,) = make_implants(*shell, Design(mould=True))
+    assert [check.name for check in implant.checks if "mould" in check.name and check.verdict != "pass"] == []
 
 
 def test_pins_have_play_and_keep_to_the_block() -> None:
-    cap = _cap(rim=18.0)
-    loose, tight = mould_of(cap, AXIS, MouldShape(play=0.2)), mould_of(cap, AXIS, MouldShape(play=0.0))
+    body = _cap_body(0.0)
+    loose, tight = mould_of(body, MouldShape(play=0.2)), mould_of(body, MouldShape(play=0.0))
     assert loose.lower.volume == pytest.approx(tight.lower.volume, rel=1e-3)
     # Four rings around the shafts, as wide as the play.
     rings = tight.upper.volume - loose.upper.volume

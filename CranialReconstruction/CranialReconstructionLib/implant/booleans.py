@@ -8,6 +8,7 @@ import numpy as np
 from manifold3d import Error, Manifold, Mesh64
 
 from CranialReconstructionLib.implant.mesh import Mesh
+from CranialReconstructionLib.implant.mesh_quality import is_two_manifold
 from CranialReconstructionLib.implant.self_intersection import self_intersections
 
 # Cuts leave edges far below what any printer or single precision keeps; those shorter than this go, mm.
@@ -45,7 +46,8 @@ def clean_mesh_of(solid: Manifold) -> Mesh:
     """
     mesh = mesh_of(solid)
     for tolerance in CLEANINGS:
-        if not len(self_intersections(mesh)):
+        # A file keeps single precision, in which two vertices of a cut can fall together.
+        if is_two_manifold(mesh) and not len(self_intersections(mesh)):
             break
         mesh = mesh_of(solid.simplify(tolerance))
     return mesh

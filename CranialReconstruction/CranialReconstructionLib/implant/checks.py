@@ -41,7 +41,7 @@ SYMMETRY = 3.0, 6.0
 # What smoothing and decimation may change: share of the volume, and millimetres anywhere.
 VOLUME_CHANGE = 0.01
 DECIMATION = 0.1, 0.5
-# Millilitres of a mould that keep it from coming off, and millimetres of its thinnest wall.
+# Millilitres cast beside the implant so that the mould comes off, and millimetres of the mould's thinnest wall.
 MOULD_UNDERCUT = 0.01, 0.1
 MOULD_WALL = 1.0, 0.8
 
@@ -151,7 +151,7 @@ def check_mould(mould: Mould) -> Iterator[Check]:
     for half, name in ((mould.upper, "upper"), (mould.lower, "lower")):
         yield check_surface(half, f" of the mould's {name} half")
     yield Check(
-        "mould comes off", f"{mould.undercut:.3f} ml of undercut", f"below {MOULD_UNDERCUT[0]:g} ml",
+        "mould's undercut", f"{mould.undercut:.3f} ml cast beside the implant", f"below {MOULD_UNDERCUT[0]:g} ml",
         _high(mould.undercut, *MOULD_UNDERCUT),
     )  # fmt: skip
     yield Check("mould's wall", f"{mould.wall:.1f} mm", f"{MOULD_WALL[0]:g} mm", _low(mould.wall, *MOULD_WALL))

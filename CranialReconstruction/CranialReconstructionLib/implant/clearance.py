@@ -50,7 +50,7 @@ def measure_clearance(mesh: Mesh, skull: Volume) -> Clearance:
     local = Mesh(grid.ijk_of(mesh.vertices) * SPACING, mesh.triangles)
     bone = half_surface(share, SPACING)
     nearest = float(bone.signed_distance(_candidates(_samples(local), share)).min())
-    inside = voxels_inside(local, grid.shape, SPACING)
+    inside = _voxels_inside(local, grid.shape, SPACING)
     overlap = float(np.count_nonzero(inside & (share > 0.5))) * SPACING**3
     return Clearance(nearest if nearest <= REACH else float("inf"), overlap)
 
@@ -89,7 +89,7 @@ def _candidates(points: Floats, share: npt.NDArray[np.float32]) -> Floats:
     return points[near]
 
 
-def voxels_inside(mesh: Mesh, shape: tuple[int, int, int], spacing: float) -> npt.NDArray[np.bool_]:
+def _voxels_inside(mesh: Mesh, shape: tuple[int, int, int], spacing: float) -> npt.NDArray[np.bool_]:
     """Voxels (K, J, I) whose centres the closed mesh holds; the first one lies at the origin.
 
     Args:

@@ -122,7 +122,7 @@ def _finished(solid: Solid, design: Design, report: Report) -> Implant:
     body, decimation = decimated(whole, _before_holes(design))
     volume_change = body.volume / whole.volume - 1.0
     report("mould")
-    mould = mould_of(body, solid.axis) if design.mould else None
+    mould = mould_of(solid.field) if design.mould else None
     report("holes")
     parts = split(body, design.cuts) if design.cuts else [body]
     drilling = [drill(part, solid.axis, design) if _has_holes(design) else Drilling(part, [], []) for part in parts]
