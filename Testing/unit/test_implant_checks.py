@@ -125,7 +125,7 @@ def test_a_mould_must_come_off_and_hold() -> None:
     assert found == {
         "printable surface of the mould's upper half": "pass",
         "printable surface of the mould's lower half": "fail",
-        "mould comes off": "fail",
+        "mould's undercut": "fail",
         "mould's wall": "warn",
     }
 

@@ -61,7 +61,6 @@ def delivery_of(options: argparse.Namespace, scan: Path) -> tuple[Delivery, tupl
     Raises:
         UserError: unknown format, no such series, or none where one is needed.
     """
-    from CranialReconstructionLib.implant.export.dicom_source import read_dicom_source
     from CranialReconstructionLib.implant.export.formats import DICOM_SEG, DICOM_STL, parse_formats
 
     formats = parse_formats(options.format)
@@ -76,7 +75,11 @@ def delivery_of(options: argparse.Namespace, scan: Path) -> tuple[Delivery, tupl
             "the patient's DICOM series is needed", where=needing[0], remedy="Name its folder with --source."
         )
     wanted = bool(options.source or needing or DICOM_STL in formats)
-    source = read_dicom_source(folder) if folder is not None and wanted else None
+    source = None
+    if folder is not None and wanted:
+        from CranialReconstructionLib.implant.export.dicom_source import read_dicom_source
+
+        source = read_dicom_source(folder)
     warnings: tuple[str, ...] = ()
     if DICOM_STL in formats and source is None:
         warnings = ("without --source the DICOM files are of an unnamed patient and of a new study",)

@@ -64,7 +64,7 @@ class Check:
 
 
 def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
-    """Gap, step, symmetry, sharp edges, undercut and collision."""
+    """Gap, step, sharp edges, undercut and collision."""
     kept = solid.gap.within
     if math.isfinite(solid.gap.mean):
         yield Check(
@@ -76,7 +76,6 @@ def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
     if len(solid.rim.step):
         step = float(np.percentile(np.abs(solid.rim.step), 95))
         yield Check("step at the rim", f"{step:.2f} mm (95 %)", f"below {STEP[0]:g} mm", _high(step, *STEP))
-    yield check_symmetry(solid.symmetry)
     rim = sharp_rim(solid.field, design.wall)
     yield Check(
         "sharp edges", f"{rim.share * rim.length:.0f} of {rim.length:.0f} mm of the rim under {SHARP:g} degrees",

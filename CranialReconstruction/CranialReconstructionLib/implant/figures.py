@@ -18,7 +18,7 @@ def figures(implant: Implant) -> dict[str, Any]:
         "gap": asdict(solid.gap),
         "undercut_ml": round(solid.undercut, 3),
         "collision_ml": round(solid.collision, 4),
-        "symmetry": asdict(solid.symmetry) if solid.symmetry is not None else None,
+        "symmetry": asdict(implant.symmetry) if implant.symmetry is not None else None,
         "mould": {"undercut_ml": mould.undercut, "wall_mm": mould.wall} if mould is not None else None,
         "decimation_hausdorff_mm": round(implant.decimation, 4),
         "decimation_volume_change": round(implant.volume_change, 6),

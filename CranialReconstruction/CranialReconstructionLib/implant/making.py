@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from CranialReconstructionLib.implant.checks import (
     check_piece,
     check_reduction,
     check_solid,
+    check_symmetry,
 )
 from CranialReconstructionLib.implant.design import Design
 from CranialReconstructionLib.implant.holes import Drilling, drill
@@ -30,6 +32,7 @@ from CranialReconstructionLib.implant.mould import Mould, mould_of
 from CranialReconstructionLib.implant.pieces import split
 from CranialReconstructionLib.implant.refinement import decimated
 from CranialReconstructionLib.implant.solid import Solid, implant_solids
+from CranialReconstructionLib.implant.symmetry import Symmetry, symmetry_of
 
 # Cubic millimetres: a smaller shell is a crumb that the grid made.
 CRUMB = 30.0
@@ -47,6 +50,7 @@ class Implant:
 
     Attributes:
         solid: its body as a field, with axis, rim, gap and undercut.
+        symmetry: of the outer surface and the other side; None without one.
         pieces: finished meshes, several where the design cuts it.
         drilling: the holes of each piece.
         mould: two halves for casting, if asked for.
@@ -56,6 +60,7 @@ class Implant:
     """
 
     solid: Solid
+    symmetry: Symmetry | None
     pieces: tuple[Mesh, ...]
     drilling: tuple[Drilling, ...]
     mould: Mould | None
@@ -80,9 +85,15 @@ def make_implants(
     Raises:
         UserError: the masks do not fit each other, or the design cannot be made.
     """
-    report("symmetry plane")
-    solids = implant_solids(skull, defect, design, confidence, report, _mirror(skull))
-    return [_finished(solid, design, report) for solid in solids]
+    with ThreadPoolExecutor(1) as pool:
+        # The symmetry plane is found meanwhile.
+        mirror = pool.submit(_mirror, skull)
+        solids = implant_solids(skull, defect, design, confidence, report)
+    matrix = mirror.result()
+    symmetries = [None if matrix is None else symmetry_of(solid.outer, skull, matrix) for solid in solids]
+    return [
+        _finished(solid, symmetry, design, report) for solid, symmetry in zip(solids, symmetries, strict=True)
+    ]
 
 
 def make_host_bone(skull: Volume, defect: Volume, design: Design) -> Mesh:
@@ -111,7 +122,7 @@ def _before_holes(design: Design) -> int:
     return int((1.0 - share) * design.triangle_budget)
 
 
-def _finished(solid: Solid, design: Design, report: Report) -> Implant:
+def _finished(solid: Solid, symmetry: Symmetry | None, design: Design, report: Report) -> Implant:
     report("surface")
     bodies, _ = without_scraps(surface_of(solid.field), CRUMB)
     if not bodies:
@@ -128,10 +139,10 @@ def _finished(solid: Solid, design: Design, report: Report) -> Implant:
     drilling = [drill(part, solid.axis, design) if _has_holes(design) else Drilling(part, [], []) for part in parts]
     pieces = tuple(drilled.mesh for drilled in drilling)
     report("checks")
-    checks = [*check_solid(solid, design), *check_reduction(volume_change, decimation)]
+    checks = [*check_solid(solid, design), check_symmetry(symmetry), *check_reduction(volume_change, decimation)]
     for number, drilled in enumerate(drilling, start=1):
         which = f" of piece {number}" if len(pieces) > 1 else ""
         checks += [*check_piece(drilled.mesh, design, which), *check_holes(drilled, design, which)]
     if mould:
         checks += check_mould(mould)
-    return Implant(solid, pieces, tuple(drilling), mould, decimation, volume_change, tuple(checks))
+    return Implant(solid, symmetry, pieces, tuple(drilling), mould, decimation, volume_change, tuple(checks))

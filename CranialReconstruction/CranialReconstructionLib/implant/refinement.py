@@ -20,7 +20,7 @@ BISECTIONS = 10
 NEAR_BUDGET = 0.9  # share of the budget at which the bisection is content
 UNTANGLING_ROUNDS = 20
 FOLD_REACH = 10.0  # around a fold, in sizes of its triangles, and a millimetre more
-MOST_PLACES = 40_000  # where a Hausdorff distance is measured, each way
+MOST_PLACES = 20_000  # where a Hausdorff distance is measured, each way
 
 
 def decimated(mesh: Mesh, budget: int = TRIANGLE_BUDGET) -> tuple[Mesh, float]:

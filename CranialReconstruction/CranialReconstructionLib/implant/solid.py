@@ -7,6 +7,7 @@ by no bone on its way in. Each of these is a distance in millimetres; the larges
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +37,6 @@ from CranialReconstructionLib.implant.outer_surface import (
     read_tables,
     rim_of,
 )
-from CranialReconstructionLib.implant.symmetry import Symmetry, symmetry_of
 
 Field = npt.NDArray[np.float32]
 
@@ -75,7 +75,6 @@ class Solid:
         undercut_at: RAS middle of what was taken; None if nothing.
         collision: millilitres of the implant that would still meet bone on the way in.
         missing: millilitres of the missing bone.
-        symmetry: of the outer surface and the other side; None without one.
     """
 
     field: Volume
@@ -89,7 +88,6 @@ class Solid:
     undercut_at: Vector | None
     collision: float
     missing: float
-    symmetry: Symmetry | None = None
 
     @property
     def volume(self) -> float:
@@ -122,7 +120,6 @@ def implant_solids(
     design: Design,
     confidence: Volume | None = None,
     report: Callable[[str], None] = lambda stage: None,
-    mirror: npt.NDArray[np.float64] | None = None,
 ) -> list[Solid]:
     """One solid for each connected part of the defect.
 
@@ -131,7 +128,6 @@ def implant_solids(
         defect: mask of the bone that is missing, on the same grid.
         confidence: 0 to 1 on the same grid, from which the surface is cut below the voxel size.
         report: called with what is under way.
-        mirror: 4x4, RAS to RAS, from a place to its partner on the other side of the head, to compare with that.
 
     Raises:
         UserError: the masks do not fit together, or no implant of this design can be built or inserted.
@@ -153,7 +149,7 @@ def implant_solids(
     solids = []
     for number, part in enumerate(parts, 1):
         of = f" of implant {number} of {len(parts)}" if len(parts) > 1 else ""
-        solids.append(_solid(skull, part, design, confidence, report, of, mirror))
+        solids.append(_solid(skull, part, design, confidence, report, of))
     return solids
 
 
@@ -180,7 +176,6 @@ def _solid(
     confidence: Volume | None,
     report: Callable[[str], None],
     of: str,
-    mirror: npt.NDArray[np.float64] | None,
 ) -> Solid:
     report("insertion axis" + of)
     insertion = insertion_of(skull, part, design.axis)
@@ -189,8 +184,9 @@ def _solid(
     margin = max(MARGIN, design.flange.width + FLANGE_MARGIN if design.flange else 0.0)
     grid = bench_grid(part, insertion.axis, margin, _thinnest(design))
     report("outer surface" + of)
-    bone_share = share_on(grid, skull)
-    whole_share = share_on(grid, _whole(skull, part, confidence, grid))
+    with ThreadPoolExecutor(2) as pool:
+        shares = pool.map(lambda volume: share_on(grid, volume), (skull, _whole(skull, part, confidence, grid)))
+        bone_share, whole_share = shares
     tables = read_tables(bone_share, whole_share, grid.spacing[0])
     outer = faired_outer(tables, grid, max(BONE_RING, design.flange.width + 2.0 if design.flange else 0.0))
     outer = replace(outer, thickness=_thickness(outer, design))
@@ -214,7 +210,6 @@ def _solid(
         undercut_at=undercut_at,
         collision=float(met.sum()) * grid.voxel_volume / 1000.0,
         missing=float((part.voxels > 0).sum()) * part.grid.voxel_volume / 1000.0,
-        symmetry=None if mirror is None else symmetry_of(outer, skull, mirror),
     )
 
 
@@ -265,9 +260,11 @@ def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
     near &= level < (outer.height + rise).astype(np.float32)
     # A bevel moves the walls away from the bone by more the deeper they lie.
     moved = float(np.max(outer.thickness)) * float(np.tan(np.radians(design.bevel)))
-    bone, surface = distance_field(bone_share, spacing, near, design.gap + moved + BAND / 2.0, design.gap)
     k, j, i = np.nonzero(near)
-    height, foot = outer.above(np.stack((i, j, k), axis=1) * spacing)
+    with ThreadPoolExecutor(1) as pool:
+        placed = pool.submit(outer.above, np.stack((i, j, k), axis=1) * spacing)
+        bone, surface = distance_field(bone_share, spacing, near, design.gap + moved + BAND / 2.0, design.gap)
+        height, foot = placed.result()
     above = np.where(level > outer.height.astype(np.float32), np.float32(BAND), np.float32(-BAND))
     inner = -above
     above[k, j, i] = height

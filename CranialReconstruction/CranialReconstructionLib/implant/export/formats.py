@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.implant.export.about import About, Pieces
-from CranialReconstructionLib.implant.export.dicom_source import DicomSource
-from CranialReconstructionLib.implant.export.dicom_stl import write_dicom_stl
 from CranialReconstructionLib.implant.export.gltf import write_glb
 from CranialReconstructionLib.implant.export.obj import write_obj
 from CranialReconstructionLib.implant.export.ply import write_ply
 from CranialReconstructionLib.implant.export.stl import write_stl
 from CranialReconstructionLib.implant.export.three_mf import write_three_mf
+
+if TYPE_CHECKING:
+    from CranialReconstructionLib.implant.export.dicom_source import DicomSource
 
 # The name of a format is its file suffix without the dot.
 WRITERS: Mapping[str, Callable[[Pieces, Path, About], None]] = {
@@ -57,6 +59,9 @@ def write_mesh(pieces: Pieces, path: Path, about: About, source: DicomSource | N
     """
     name = path.suffix.lower().lstrip(".")
     if name == DICOM_SUFFIX:
+        # Its libraries take long to load.
+        from CranialReconstructionLib.implant.export.dicom_stl import write_dicom_stl
+
         write_dicom_stl(pieces, path, about, source)
         return
     if name not in WRITERS:
