@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import VAULT_HALF_AXES, HeadPlacement, place_head
+from CranialReconstructionLib.imaging.orientation import along_patient
 from CranialReconstructionLib.imaging.pooling import pooled
 from CranialReconstructionLib.imaging.symmetry import (
     HeadSurface,
@@ -90,6 +91,8 @@ def mirror_defect(skull: Volume, progress: Progress | None = None) -> MirrorResu
     """
     tell = progress if progress is not None else _silent
     tell(0.0, "finding the head")
+    axes = along_patient(skull.grid)
+    given, skull = skull, axes.applied(skull)
     place = place_head(skull)
     coarse = pooled(skull, COARSE_SPACING)
     try:
@@ -118,8 +121,8 @@ def mirror_defect(skull: Volume, progress: Progress | None = None) -> MirrorResu
     result = skull.with_voxels(defect)
     tell(1.0, "done")
     return MirrorResult(
-        result,
-        skull.with_voxels(confidence),
+        given.with_voxels(axes.undone(defect)),
+        given.with_voxels(axes.undone(confidence)),
         reflection.plane_point,
         reflection.plane_normal,
         reflection.residual,

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, HeadPlacement, place_head
+from CranialReconstructionLib.imaging.orientation import along_patient
 from CranialReconstructionLib.imaging.resampling import occupancy
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.reconstruction.continuation import ContinuedTables, batched, continue_tables
@@ -154,6 +155,8 @@ class Predictor:
             UserError: the mask is empty, or no plan fits the memory.
         """
         clock = StageClock(report)
+        axes = along_patient(skull.grid)
+        given, skull = skull, axes.applied(skull)
         looked = self.look(skull, clock)
         clock.stage("post-processing")
         defect, confidence = cut_defect(
@@ -165,6 +168,7 @@ class Predictor:
             statistics = {k: v for k, v in statistics.items() if k not in ("defect_ml", "doubt")}
         warnings = coverage_warnings(statistics, self.package.manifest.coverage)
         clock.stop()
+        defect, confidence = (given.with_voxels(axes.undone(found.voxels)) for found in (defect, confidence))
         return Reconstruction(defect, confidence, warnings, statistics, looked.plan, clock.seconds)
 
     def look(self, skull: Volume, clock: StageClock | None = None) -> Looked:
