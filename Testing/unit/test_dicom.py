@@ -113,6 +113,25 @@ def test_rounded_positions_are_even(tmp_path: Path) -> None:
     assert series.volume.spacing[2] == pytest.approx(0.625, abs=2e-3)
 
 
+def test_files_without_a_preamble_are_read_and_other_files_are_not(tmp_path: Path) -> None:
+    Scan(EVEN).write(tmp_path / "whole")
+    expected = read_dicom_series(tmp_path / "whole").volume
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in (tmp_path / "whole").rglob("*"):
+        if path.is_file():
+            dataset = pydicom.dcmread(path)
+            del dataset.file_meta
+            dataset.preamble = None
+            dataset.save_as(bare / path.name, implicit_vr=True, little_endian=True, enforce_file_format=False)
+            assert (bare / path.name).read_bytes()[128:132] != b"DICM"
+    (bare / "letter.pdf").write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 20)
+    (bare / "notes.txt").write_text("nothing to see here\n" * 50)
+    series = read_dicom_series(bare)
+    assert series.warnings == ()
+    assert np.array_equal(series.volume.voxels, expected.voxels)
+
+
 def test_missing_slices_are_refused(tmp_path: Path) -> None:
     Scan(EVEN[np.abs(EVEN) > 4.0]).write(tmp_path)
     with pytest.raises(UserError, match=r"slices are missing: a gap of 8\.\d mm where 1\.2 mm are usual"):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pydicom
 import SimpleITK as sitk
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Array
@@ -102,10 +103,8 @@ def find_slices(folder: Path) -> tuple[list[DicomSlice], list[str]]:
         if path.name.upper() == "DICOMDIR":
             continue
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-            slices.extend(_slices_of(header, path))
-        except InvalidDicomError:
-            continue
+            header = _header(path)
+            slices.extend(_slices_of(header, path) if header is not None else ())
         except _DAMAGED:
             damaged.append(path)
         except OSError as error:
@@ -118,6 +117,20 @@ def find_slices(folder: Path) -> tuple[list[DicomSlice], list[str]]:
     if damaged:
         notes.append(f"{len(damaged)} damaged DICOM files were left out (first: {damaged[0].name})")
     return slices, notes
+
+
+def _header(path: Path) -> Any:
+    """The header of a DICOM file, None of any other. Old archives leave out the preamble that tells them apart."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+    except InvalidDicomError:
+        pass
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        named = header.get("SOPInstanceUID") and header.get("SeriesInstanceUID")
+    except (*_DAMAGED, InvalidDicomError, MemoryError, OverflowError):
+        return None
+    return header if named else None
 
 
 def _slices_of(header: Any, path: Path) -> Iterable[DicomSlice]:
@@ -211,7 +224,11 @@ def _units_of_file(path: Path, slices: list[DicomSlice]) -> list[Array]:
     rescales = [one.rescale or (1.0, 0.0) for one in slices]
     encoding = "encoding not stated"
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path, force=True)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            # Without a preamble nothing states it, and pydicom has seen it.
+            implicit, _ = dataset.original_encoding
+            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
         syntax = dataset.file_meta.get("TransferSyntaxUID")
         encoding = syntax.name if syntax else encoding
         compressed = bool(syntax) and syntax.is_compressed and not syntax.is_deflated

@@ -100,7 +100,7 @@ def anonymous(target: Any) -> None:
 
 def _header(path: Path) -> Any:
     """A file's header, with what the standard wants there at least empty."""
-    header = pydicom.dcmread(path, stop_before_pixels=True)
+    header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     for keyword in _PATIENT_AND_STUDY:
         if keyword not in header:
             setattr(header, keyword, "")
