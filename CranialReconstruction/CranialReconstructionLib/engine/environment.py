@@ -68,16 +68,18 @@ _PROBE = """
 import json, platform, sys
 from importlib.util import find_spec
 try:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 except ImportError:
     version = None
 found = {}
 for name, module in json.loads(sys.argv[1]):
     if find_spec(module) is not None:
-        try:
-            found[name] = version(name)
-        except Exception:
-            found[name] = ""
+        found[name] = ""
+        if version is not None:
+            try:
+                found[name] = version(name) or ""
+            except (PackageNotFoundError, KeyError):
+                pass
 print(json.dumps({"python": list(sys.version_info[:3]), "bits": 64 if sys.maxsize > 2**32 else 32,
     "machine": platform.machine(), "executable": sys.executable, "packages": found}))
 """

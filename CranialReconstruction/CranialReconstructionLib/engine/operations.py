@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.engine.arguments import (
     DEVICES,
     Arguments,
@@ -186,8 +186,6 @@ class Operations:
         skull, defect = as_skull_mask(read_volume(arguments.skull)), read_volume(arguments.defect)
         confidence = read_volume(arguments.confidence) if arguments.confidence else None
         implants = make_implants(skull, defect, design, confidence, report)
-        if not implants:
-            raise UserError("the defect is empty", where=str(arguments.defect), remedy="There is nothing to fill.")
         parts = {f"implant-{number}": implant.pieces for number, implant in enumerate(implants, start=1)}
         for number, implant in enumerate(implants, start=1):
             if implant.mould:
@@ -258,7 +256,7 @@ class Operations:
         folder = find_package(model or DEFAULT_MODEL)
         device = choose_device(device_name)
         # The manifest holds the hashes of the weights: another version in the same folder is another model.
-        manifest = hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
+        manifest = sha256_of(folder / MANIFEST_FILE)
         wanted = f"{folder} {manifest} {device}"
         if self._predictor is None or self._loaded != wanted:
             # Two models at once may not fit.

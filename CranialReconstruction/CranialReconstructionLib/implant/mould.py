@@ -134,7 +134,7 @@ class _Bench:
         self.field: Field = wide[tuple(slice(a, b) for a, b in zip(start + before, stop + before, strict=True))]
         self._to_ras = body.ijk_to_ras.copy()
         self._to_ras[:3, 3] = body.grid.ras_of(start[::-1])[0]
-        self.low = (room * np.ones(3) * spacing - wall)[[2, 1, 0]]
+        self.low = np.full(3, room * spacing - wall)
         self.high = ((last - start) * spacing + wall)[::-1]
         self.levels = (np.arange(len(self.field), dtype=np.float32) * np.float32(spacing))[:, None, None]
         self._columns = (self.field < 0.0).any(axis=0)
@@ -180,18 +180,15 @@ class _Bench:
         length = float(np.ptp((columns - middle) @ along))
         places = [middle, *(middle + share * length * along for share in VENT_PLACES)]
         radii = [SPRUE_RADII, (VENT_RADIUS, VENT_RADIUS), (VENT_RADIUS, VENT_RADIUS)]
+        depth = ndimage.distance_transform_edt(self._columns, sampling=self.spacing)
+        deep = np.argwhere(depth >= min(SPRUE_RADII[0] + 0.5, 0.9 * float(depth.max())))[:, ::-1] * self.spacing
         channels = []
         for place, (start, end) in zip(places, radii, strict=True):
-            x, y = self._deep_inside(place)
+            # Not at the rim: the deep place that is nearest to the one wanted.
+            x, y = deep[np.argmin(((deep - place) ** 2).sum(axis=1))]
             foot = self.height(x, y)
             channels.append(Manifold.cylinder(self.high[2] + 1.0 - foot, start, end, SEGMENTS).translate((x, y, foot)))
         return channels
-
-    def _deep_inside(self, place: Floats) -> Floats:
-        """The place deep inside the silhouette that is nearest to the one wanted."""
-        depth = ndimage.distance_transform_edt(self._columns, sampling=self.spacing)
-        deep = np.argwhere(depth >= min(SPRUE_RADII[0] + 0.5, 0.9 * float(depth.max())))[:, ::-1] * self.spacing
-        return np.asarray(deep[np.argmin(((deep - place) ** 2).sum(axis=1))])
 
     def _parting(self) -> Floats:
         """Height (J, I) of the parting surface: half way between the implant's sides, and on from its silhouette."""
