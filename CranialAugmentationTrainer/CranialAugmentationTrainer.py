@@ -8,8 +8,6 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 
-from CranialReconstructionLib.widgets.installed_models import installed_models_table
-
 
 class CranialAugmentationTrainer(ScriptedLoadableModule):
     """How the module presents itself to Slicer."""
@@ -41,6 +39,7 @@ class CranialAugmentationTrainerWidget(ScriptedLoadableModuleWidget):
     def setup(self):
         """Build the panel; called by Slicer when the module is first opened."""
         ScriptedLoadableModuleWidget.setup(self)
+        from CranialReconstructionLib.widgets.installed_models import installed_models_table
 
         commands = qt.QLabel(
             _(

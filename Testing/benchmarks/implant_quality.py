@@ -13,9 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import numpy as np
 from mesh_judges import share_in_bone, surface_verdicts
 from rich.console import Console
 from rich.table import Table
+from timed_run import timed
 
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
 from CranialAugmentationTrainerLib.datasets.split import Split
@@ -92,7 +91,7 @@ def measured(case: PairedSkull, work: Path, defects: str) -> Result:
     """Make the implant of one case and judge its files."""
     folder = work / defects / case.name
     command = ["implant", "--skull", case.defective, "--defect", _defect(case, work, defects), "-o", folder]
-    run = timed([*command, "--format", "stl,3mf", "--no-report", "--force"])
+    run = timed([COMMAND, *command, "--format", "stl,3mf", "--no-report", "--force"])
     if not (folder / "report.json").is_file():
         return Result({}, refused=run.said)
     report = json.loads((folder / "report.json").read_text())
@@ -131,33 +130,6 @@ def measured(case: PairedSkull, work: Path, defects: str) -> Result:
     return Result(verdicts, figures, warned=warned)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One process: seconds on the clock and of the processors, peak resident gigabytes, its last line of errors."""
-
-    seconds: float
-    busy: float
-    gigabytes: float
-    said: str
-
-
-def timed(words: list[str | Path]) -> Run:
-    """Run ``cranial`` with these words."""
-    since = time.perf_counter()
-    process = subprocess.Popen(
-        [str(word) for word in (COMMAND, *words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - since
-    # Linux counts kilobytes, macOS bytes.
-    gigabytes = usage.ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0) / 1e9
-    last = said.strip().splitlines()[-1:] or [f"status {process.returncode}"]
-    return Run(seconds, usage.ru_utime + usage.ru_stime, gigabytes, last[0])
-
-
 def _cases(options: argparse.Namespace) -> list[PairedSkull]:
     split = Split.read(options.split)
     skulls = {
@@ -179,7 +151,7 @@ def _defect(case: PairedSkull, work: Path, defects: str) -> Path:
         return case.implant
     folder = work / "reconstructions" / case.name
     if not (folder / "defect.nrrd").is_file():
-        run = timed(["reconstruct", case.defective, "-o", folder])
+        run = timed([COMMAND, "reconstruct", case.defective, "-o", folder])
         if not (folder / "defect.nrrd").is_file():
             raise SystemExit(f"{case.name} was not reconstructed: {run.said}")
     return folder / "defect.nrrd"

@@ -16,9 +16,9 @@ import pytest
 from synthetic_head import SyntheticHead
 
 from CranialReconstructionLib.cli.main import main
-from CranialReconstructionLib.cli.result_folder import result_folder
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume, write_volume
+from CranialReconstructionLib.imaging.result_folder import result_folder
 from CranialReconstructionLib.imaging.volume import Volume
 
 CRANIAL = [sys.executable, "-m", "CranialReconstructionLib.cli.main"]
@@ -117,7 +117,7 @@ def test_an_absent_gpu_is_refused(skull_file: Path, tmp_path: Path, capsys: pyte
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     arguments = ["reconstruct", str(skull_file), "-o", str(tmp_path / "out"), "--device", "cuda"]
-    refuses(capsys, arguments, "--device cpu")
+    refuses(capsys, arguments, 'device "cpu"')
 
 
 def test_an_unknown_model_is_refused(skull_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

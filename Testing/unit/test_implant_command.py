@@ -252,7 +252,7 @@ def unwritable(case: Path, folder: Path) -> list[str]:
         (with_files("skull.nrrd", "gone.nrrd"), "gone.nrrd", "no such file"),
         (with_files("skull.nrrd", "defect.nrrd", "--design", "gone.json"), "gone.json", "No such file"),
         (with_files("skull.nrrd", "defect.nrrd", "--format", "dicom-seg"), "dicom-seg", "series is needed"),
-        (with_files("skull.nrrd", "defect.nrrd", "--patient"), "--patient", "series is needed"),
+        (with_files("skull.nrrd", "defect.nrrd", "--patient"), "the patient in the report", "series is needed"),
         (with_files("skull.nrrd", "defect.nrrd", "--source", "nowhere"), "nowhere", "no such folder"),
         (unwritable, "out", "cannot be written"),
     ],

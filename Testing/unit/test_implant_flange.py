@@ -11,6 +11,7 @@ from spherical_skull import SphericalSkull, grid_around
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.implant.design import Design, Flange
+from CranialReconstructionLib.implant.mesh_quality import examine
 from CranialReconstructionLib.implant.meshing import surface_of
 from CranialReconstructionLib.implant.solid import Solid, implant_solids
 from CranialReconstructionLib.implant.wall_thickness import wall_thickness
@@ -76,6 +77,21 @@ def test_a_flange_below_the_minimum_wall_is_refused_with_the_way_out() -> None:
     bone, missing = SKULL.masks(grid_around(UP, 80.0, (1.0, 1.0, 1.0), 22.0))
     with pytest.raises(UserError, match=r"0\.8 mm is thinner than the minimum wall of 1\.5 mm of PEEK"):
         implant_solids(bone, missing, Design(flange=Flange(8.0, 0.8)))
+
+
+@pytest.mark.parametrize(("material", "thickness"), [("PEEK", 1.5), ("PMMA", 2.0), ("bone-like", 1.0), ("titanium", 0.8)])
+def test_a_flange_without_a_thickness_is_as_thin_as_its_material_may_be(material: str, thickness: float) -> None:
+    assert Design(material=material, flange=Flange(8.0)).flange_thickness == thickness
+
+
+def test_a_flange_of_the_minimum_wall_keeps_it_over_the_whole_of_its_bone() -> None:
+    bone, missing = SKULL.masks(grid_around(UP, 80.0, (0.6, 0.6, 0.6), 26.0, 25.0))
+    design = Design(flange=Flange(6.0))
+    (solid,) = implant_solids(bone, missing, design)
+    wall = examine(surface_of(solid.field)).wall
+    assert wall is not None
+    assert wall.thinnest >= design.wall
+    assert SKULL.beside_wall(inside(solid), UP).max() == pytest.approx(6.0, abs=0.6)
 
 
 def test_a_rim_without_bone_around_it_carries_no_flange() -> None:

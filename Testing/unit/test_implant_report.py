@@ -51,7 +51,7 @@ def contents() -> ReportContents:
     design = Design(gap=GAP, thickness=THICKNESS, name=EVIL, number=3)
     skull, defect = HEAD.masks(grid_around(UP, 80.0, (0.8, 0.8, 0.8), 26.0))
     return ReportContents(
-        implants=make_implants(skull, defect, design),
+        implants=make_implants(skull, defect, design)[0],
         design=design,
         skull=skull,
         defect=defect,

@@ -9,7 +9,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from CranialReconstructionLib.cli.main import main
@@ -20,9 +19,10 @@ from CranialReconstructionLib.reconstruction import catalogue
 @pytest.fixture(autouse=True)
 def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty place for the user's own packages."""
-    monkeypatch.setattr(platformdirs, "user_data_dir", lambda *words, **options: str(tmp_path / "user"))
+    for variable in ("XDG_DATA_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "user"))
     monkeypatch.delenv(catalogue.FOLDERS_VARIABLE, raising=False)
-    return tmp_path / "user" / "models"
+    return catalogue.user_folder()
 
 
 @pytest.fixture
@@ -187,3 +187,17 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(listed: Path) 
     with pytest.raises(UserError) as caught:
         catalogue.find_package("smal-unet")
     assert "small-unet" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("platform", "place"),
+    [("linux", ".local/share/cranial"), ("darwin", "Library/Application Support/cranial"), ("win32", "AppData/Local/cranial")],
+)
+def test_the_users_packages_lie_where_the_system_keeps_a_programs_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, place: str
+) -> None:
+    for variable in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(catalogue.sys, "platform", platform)
+    assert catalogue.user_folder() == tmp_path / place / "models"

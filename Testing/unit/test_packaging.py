@@ -36,11 +36,13 @@ def test_every_python_file_is_packaged_for_slicer(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_resource_of_a_module_exists(module: str) -> None:
+def test_every_resource_of_a_module_is_packaged_for_slicer(module: str) -> None:
     resources = cmake_list(module, "MODULE_PYTHON_RESOURCES")
     # The name by which Slicer looks for the module's icon.
     assert f"Resources/Icons/{module}.png" in resources
-    assert [name for name in resources if not (ROOT / module / name).is_file()] == []
+    files = (path for path in (ROOT / module / "Resources").rglob("*") if path.is_file())
+    present = sorted(path.relative_to(ROOT / module).as_posix() for path in files)
+    assert sorted(resources) == present, "run: python Testing/makers/list_packaged_files.py"
 
 
 def test_extension_metadata_is_what_the_extensions_index_checks() -> None:

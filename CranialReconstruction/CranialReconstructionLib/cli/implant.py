@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib.cli.command import Command
-from CranialReconstructionLib.cli.implant_options import add_delivery_arguments, delivery_of
-from CranialReconstructionLib.cli.implant_results import FAILED, Case, deliver, previous_design
+from CranialReconstructionLib.cli.implant_options import add_delivery_arguments, delivery_asked_for
+from CranialReconstructionLib.cli.implant_outcome import FAILED, tell
 from CranialReconstructionLib.cli.progress import StageLine
 from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
+    from CranialReconstructionLib.implant.delivery.order import Case
     from CranialReconstructionLib.implant.design import Design
 
 _DESCRIPTION = (
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bevel", type=float, metavar="DEG", help="of the walls to the insertion axis, 0 to 30")
     parser.add_argument("--axis", metavar="X,Y,Z", help="from outside to inside (RAS); found by itself without it")
     parser.add_argument("--holes", metavar="DIAMETER,PITCH", help="pattern of perfusion holes, mm")
-    parser.add_argument("--flange", metavar="WIDTH,THICKNESS", help="rim that lies on the outer table, mm")
+    parser.add_argument("--flange", metavar="WIDTH[,THICKNESS]", help="rim that lies on the outer table, mm")
     parser.add_argument("--mould", action="store_true", help="also a two-part mould for casting")
     parser.add_argument("--host-model", action="store_true", help="also the skull around the defect, to try the fit")
     add_delivery_arguments(parser)
@@ -72,26 +73,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the meshes, ``design.json``, ``report.json`` and the report's pages; say what was checked."""
+    from CranialReconstructionLib.implant.delivery.results import deliver
+
     stage = StageLine()
     design = _design(options)
-    delivery, warnings = delivery_of(options, options.skull)
+    delivery = delivery_asked_for(options, options.skull)
     stage("read")
-    case = _case(options, warnings)
+    case = _case(options)
     outcome = deliver(case, design, delivery, options.output, stage)
     for warning in outcome.report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     if options.json:
         print(json.dumps(outcome.report, indent=1))
     else:
-        outcome.tell(options.output)
+        tell(outcome, options.output)
     return FAILED if outcome.failed else 0
 
 
-def _case(options: argparse.Namespace, warnings: tuple[str, ...]) -> Case:
+def _case(options: argparse.Namespace) -> Case:
     """Skull, defect, and the confidence that was named or belongs to the defect."""
-    from CranialReconstructionLib.cli.defect_origin import origin_beside
     from CranialReconstructionLib.imaging.files import read_volume
     from CranialReconstructionLib.imaging.scan import read_skull
+    from CranialReconstructionLib.implant.delivery.order import Case
+    from CranialReconstructionLib.implant.delivery.origin import origin_beside
 
     skull, scan_warnings = read_skull(options.skull)
     defect = read_volume(options.defect)
@@ -107,12 +111,13 @@ def _case(options: argparse.Namespace, warnings: tuple[str, ...]) -> Case:
         confidence=read_volume(confidence) if confidence is not None else None,
         algorithm=origin.algorithm,
         inputs={**inputs, **origin.model},
-        warnings=(*warnings, *scan_warnings, *(origin.warnings if options.confidence is None else ())),
+        warnings=(*scan_warnings, *(origin.warnings if options.confidence is None else ())),
     )
 
 
 def _design(options: argparse.Namespace) -> Design:
     """The saved design, or a new one, with the options' changes, and its number counted up if it is another one."""
+    from CranialReconstructionLib.implant.delivery.results import previous_design
     from CranialReconstructionLib.implant.design import Design, Flange, PerfusionHoles, read_design
     from CranialReconstructionLib.implant.iterations import numbered
 
@@ -130,7 +135,7 @@ def _design(options: argparse.Namespace) -> Design:
         diameter, pitch = _numbers(options.holes, 2, "--holes")
         changes["perfusion"] = PerfusionHoles(diameter, pitch)
     if options.flange is not None:
-        changes["flange"] = Flange(*_numbers(options.flange, 2, "--flange"))
+        changes["flange"] = Flange(*_numbers(options.flange, 2 if "," in options.flange else 1, "--flange"))
     for name in ("mould", "host_model"):
         if getattr(options, name):
             changes[name] = True

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from CranialReconstructionLib import __version__
 from CranialReconstructionLib.cli.command import Command
-from CranialReconstructionLib.cli.implant_options import Delivery, add_delivery_arguments, delivery_of
-from CranialReconstructionLib.cli.implant_results import FAILED, Case, Outcome, deliver, previous_design
+from CranialReconstructionLib.cli.implant_options import add_delivery_arguments, delivery_asked_for
+from CranialReconstructionLib.cli.implant_outcome import FAILED, tell
 from CranialReconstructionLib.cli.progress import StageLine
-from CranialReconstructionLib.cli.result_folder import result_folder
 from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
     from CranialReconstructionLib.imaging.volume import Volume
+    from CranialReconstructionLib.implant.delivery.order import Delivery
+    from CranialReconstructionLib.implant.delivery.results import Outcome
     from CranialReconstructionLib.implant.design import Design
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -67,12 +68,12 @@ class _Order:
     design: Design
     delivery: Delivery
     folder: Path
-    warnings: tuple[str, ...]
 
 
 def run(options: argparse.Namespace) -> int:
     """Reconstruct, write ``defect.nrrd``, ``confidence.nrrd``, ``complete.nrrd``, ``picture.png``,
     ``report.json``, and say what was found; then make its implant if that is asked for."""
+    from CranialReconstructionLib.imaging.result_folder import result_folder
     from CranialReconstructionLib.imaging.scan import read_skull
 
     started = time.perf_counter()
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**report, "implant": outcome.report}, indent=1))
     else:
-        outcome.tell(order.folder)
+        tell(outcome, order.folder)
     return FAILED if outcome.failed else 0
 
 
@@ -135,32 +136,34 @@ def _order(options: argparse.Namespace) -> _Order | None:
     """The implant that the options ask for.
 
     Raises:
-        UserError: a design without ``--implant``, or what ``delivery_of`` and ``read_design`` refuse.
+        UserError: a design without ``--implant``, or what ``delivery_asked_for`` and ``read_design`` refuse.
     """
     if not options.implant:
         if options.design:
             raise UserError("a design without an implant", where="--design", remedy="Add --implant.")
         return None
+    from CranialReconstructionLib.implant.delivery.results import previous_design
     from CranialReconstructionLib.implant.design import Design, read_design
     from CranialReconstructionLib.implant.iterations import numbered
 
     folder = options.output / "implant"
     start = read_design(options.design) if options.design else None
     design = numbered(start or Design(), start, previous_design(folder))
-    delivery, warnings = delivery_of(options, options.input)
-    return _Order(design, delivery, folder, warnings)
+    return _Order(design, delivery_asked_for(options, options.input), folder)
 
 
 def _implant(
     order: _Order, skull: Volume, result: Result, report: dict[str, Any], scan: Path, stage: StageLine
 ) -> Outcome:
-    from CranialReconstructionLib.cli.defect_origin import origin_in
+    from CranialReconstructionLib.implant.delivery.order import Case
+    from CranialReconstructionLib.implant.delivery.origin import origin_in
+    from CranialReconstructionLib.implant.delivery.results import deliver
 
     origin = origin_in(report)
     named = {"defect": "defect.nrrd", "confidence": "confidence.nrrd"}
     inputs = {f"scan ({scan.name})": report["input_sha256"]}
     inputs |= {f"{what} ({name})": report["files"][name] for what, name in named.items()}
-    warnings = (*report["warnings"], *order.warnings)
+    warnings = tuple(report["warnings"])
     case = Case(skull, result.defect, result.confidence, origin.algorithm, {**inputs, **origin.model}, warnings)
     return deliver(case, order.design, order.delivery, order.folder, stage)
 

@@ -64,6 +64,24 @@ class Models:
 
 
 @dataclass(frozen=True)
+class InstallModel:
+    """Copy a model package into the user's own, after verification.
+
+    Attributes:
+        source: its folder, or a zip archive that holds it.
+        replace: in the place of one of its name that is there.
+    """
+
+    operation: ClassVar[str] = "install_model"
+
+    source: Path
+    replace: bool = False
+
+    def __post_init__(self) -> None:
+        _require_absolute(source=self.source)
+
+
+@dataclass(frozen=True)
 class SegmentSkull:
     """Segment the skull of a head CT.
 
@@ -95,6 +113,10 @@ class Reconstruct:
         device: "auto", "cpu", "cuda" or "mps".
         memory_share: of the device's free memory that the plan may take, above 0 to 1; the predictor's
             own share without it.
+        region: volume file of a mask on the skull's grid; outside of it no bone is added.
+        cut: volume file of a mask on the skull's grid; bone inside of it is taken away before, so that the
+            rim runs along its border. ``folder`` gets ``skull.nrrd``, what is left.
+        complete: also write ``complete.nrrd``, skull and missing bone.
     """
 
     operation: ClassVar[str] = "reconstruct"
@@ -105,9 +127,12 @@ class Reconstruct:
     model: str | None = None
     device: str = "auto"
     memory_share: float | None = None
+    region: Path | None = None
+    cut: Path | None = None
+    complete: bool = False
 
     def __post_init__(self) -> None:
-        _require_absolute(skull=self.skull, folder=self.folder)
+        _require_absolute(skull=self.skull, folder=self.folder, region=self.region, cut=self.cut)
         _require_one_of(METHODS, self.method, "method")
         _require_one_of(DEVICES, self.device, "device")
         if self.memory_share is not None and not 0.0 < self.memory_share <= 1.0:
@@ -119,16 +144,77 @@ class Reconstruct:
 
 
 @dataclass(frozen=True)
-class MakeImplant:
-    """Make the implants of a defect. They are written whether or not they pass the checks, which are told.
+class Compare:
+    """How much two defects differ, and where.
+
+    Attributes:
+        first, second: volume files of masks on one grid.
+        folder: gets ``difference.nrrd``, labels on that grid: 1 only in the first, 2 only in the second.
+        skull: volume file of the skull's mask, for the Dice near the bone.
+    """
+
+    operation: ClassVar[str] = "compare"
+
+    first: Path
+    second: Path
+    folder: Path
+    skull: Path | None = None
+
+    def __post_init__(self) -> None:
+        _require_absolute(first=self.first, second=self.second, folder=self.folder, skull=self.skull)
+
+
+@dataclass(frozen=True)
+class PreviewImplant:
+    """Make the outer shape of the implants at reduced detail.
+
+    Asked again with another design for the same files, it takes a fraction of a second: the worker keeps what
+    does not depend on the design.
 
     Attributes:
         skull, defect: volume files of masks on one grid.
-        folder: gets a mesh file of each part in each format, and ``design.json``.
+        folder: gets ``preview-1.ply`` and so on, in RAS.
+        design: as ``Design.as_json`` gives it; what is left out is the default.
+        confidence: volume file of probabilities on the same grid.
+        spacing: of the voxels that it is made on, millimetres, 0.6 to 2.5; a thinner implant gets finer ones.
+    """
+
+    operation: ClassVar[str] = "preview_implant"
+
+    skull: Path
+    defect: Path
+    folder: Path
+    design: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Path | None = None
+    spacing: float = 1.2
+
+    def __post_init__(self) -> None:
+        _require_absolute(skull=self.skull, defect=self.defect, folder=self.folder, confidence=self.confidence)
+        if not 0.6 <= self.spacing <= 2.5:
+            raise UserError(
+                f"a spacing of {self.spacing:g} mm is not within 0.6 to 2.5 mm",
+                where="spacing",
+                remedy="Give another one, or leave it out.",
+            )
+
+
+@dataclass(frozen=True)
+class MakeImplant:
+    """Make the implants of a defect, check them, and write them unless a check fails.
+
+    Attributes:
+        skull, defect: volume files of masks on one grid.
+        folder: gets mesh files of each part, ``design.json``, ``report.json`` and the report's pages.
         design: as ``Design.as_json`` gives it; what is left out is the default.
         confidence: volume file of probabilities on the same grid, for a finer surface.
-        formats: of "ply", "stl", "obj", "3mf", "glb".
+        formats: of "stl", "ply", "obj", "3mf", "glb", "dicom-stl" and "dicom-seg".
         frame: of the files' coordinates, "LPS" or "RAS".
+        force: write even if a check fails.
+        report: also make report.html and report.pdf.
+        dicom: folder of the series that the skull comes from, whose patient and study DICOM files join.
+        patient: name the patient of that series in the report.
+        surfaces: folder that gets the pieces for display, whether or not the files are withheld;
+            ``folder``/preview without it.
     """
 
     operation: ClassVar[str] = "implant"
@@ -138,15 +224,37 @@ class MakeImplant:
     folder: Path
     design: Mapping[str, Any] = field(default_factory=dict)
     confidence: Path | None = None
-    formats: tuple[str, ...] = ("ply",)
+    formats: tuple[str, ...] = ("stl", "3mf")
     frame: str = "LPS"
+    force: bool = False
+    report: bool = True
+    dicom: Path | None = None
+    patient: bool = False
+    surfaces: Path | None = None
 
     def __post_init__(self) -> None:
-        _require_absolute(skull=self.skull, defect=self.defect, folder=self.folder, confidence=self.confidence)
+        _require_absolute(
+            skull=self.skull,
+            defect=self.defect,
+            folder=self.folder,
+            confidence=self.confidence,
+            dicom=self.dicom,
+            surfaces=self.surfaces,
+        )
         _require_one_of(FRAMES, self.frame, "frame")
 
 
-Arguments = SelfTest | Estimate | Models | SegmentSkull | Reconstruct | MakeImplant
+Arguments = (
+    SelfTest
+    | Estimate
+    | Models
+    | InstallModel
+    | SegmentSkull
+    | Reconstruct
+    | Compare
+    | PreviewImplant
+    | MakeImplant
+)
 
 
 def parse_arguments(kind: type[A], operation: str, values: Mapping[str, Any]) -> A:

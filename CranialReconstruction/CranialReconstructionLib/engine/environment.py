@@ -51,7 +51,6 @@ REQUIREMENTS = (
     Requirement("nibabel", "nibabel", "5.2"),
     Requirement("numpy", "numpy", "1.26"),
     Requirement("pillow", "PIL", "10.0"),
-    Requirement("platformdirs", "platformdirs", "4.0"),
     Requirement("pydicom", "pydicom", "3.0"),
     Requirement("reportlab", "reportlab", "4.2"),
     Requirement("safetensors", "safetensors", "0.4"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,22 +11,27 @@ from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.engine.arguments import (
     DEVICES,
     Arguments,
+    Compare,
     Estimate,
+    InstallModel,
     MakeImplant,
     Models,
+    PreviewImplant,
     Reconstruct,
     SegmentSkull,
     SelfTest,
     parse_arguments,
 )
+from CranialReconstructionLib.engine.comparison import compare
+from CranialReconstructionLib.engine.implanting import make_implant
 from CranialReconstructionLib.engine.memory_plan import main_memory_plan, network_plan
+from CranialReconstructionLib.engine.previewing import Previewing
 from CranialReconstructionLib.engine.records import to_json
 from CranialReconstructionLib.engine.worker import Operation, Report
 from CranialReconstructionLib.errors import UserError
 
 if TYPE_CHECKING:
     from CranialReconstructionLib.imaging.volume import Volume
-    from CranialReconstructionLib.implant.export.about import Frame
     from CranialReconstructionLib.reconstruction.predictor import Predictor
 
 A = TypeVar("A", bound=Arguments)
@@ -37,11 +41,12 @@ ROUNDING = 1e-2
 
 
 class Operations:
-    """The operations of one worker, which share its warm model."""
+    """The operations of one worker, which share its warm model and what it keeps for previews."""
 
     def __init__(self) -> None:
         self._predictor: Predictor | None = None
         self._loaded = ""
+        self._previewing = Previewing()
 
     def table(self) -> Mapping[str, Operation]:
         """Every operation by its name."""
@@ -50,9 +55,12 @@ class Operations:
                 _entry(SelfTest, self.self_test),
                 _entry(Estimate, self.estimate),
                 _entry(Models, self.models),
+                _entry(InstallModel, install_model),
                 _entry(SegmentSkull, self.segment_skull),
                 _entry(Reconstruct, self.reconstruct),
-                _entry(MakeImplant, self.implant),
+                _entry(Compare, compare),
+                _entry(PreviewImplant, self._previewing.preview),
+                _entry(MakeImplant, make_implant),
             ]
         )
 
@@ -146,18 +154,34 @@ class Operations:
         }
 
     def reconstruct(self, arguments: Reconstruct, report: Report) -> Mapping[str, Any]:
-        """Write ``defect.nrrd`` and ``confidence.nrrd``."""
+        """Write ``defect.nrrd`` and ``confidence.nrrd``; ``skull.nrrd`` and ``complete.nrrd`` if asked for.
+
+        Raises:
+            UserError: a mask is none, lies on another grid, or nothing is left of the skull; what the method refuses.
+        """
+        from CranialReconstructionLib.engine.region import cut_away, kept_within, read_mask
         from CranialReconstructionLib.imaging.files import read_volume, write_volume
         from CranialReconstructionLib.imaging.mask import as_skull_mask
 
         report("read")
         skull = as_skull_mask(read_volume(arguments.skull))
+        region = read_mask(arguments.region, skull, "region")
+        cut = read_mask(arguments.cut, skull, "cut")
+        if cut is not None:
+            skull = cut_away(skull, cut)
         method = self._network if arguments.method == "network" else self._mirror
         defect, confidence, details = method(skull, arguments, report)
+        if region is not None:
+            defect, confidence = kept_within(defect, region), kept_within(confidence, region)
         report("write")
-        written = {"defect": arguments.folder / "defect.nrrd", "confidence": arguments.folder / "confidence.nrrd"}
-        write_volume(confidence, written["confidence"])
-        write_volume(defect, written["defect"])
+        volumes = {"confidence": confidence, "defect": defect}
+        if cut is not None:
+            volumes["skull"] = skull
+        if arguments.complete:
+            volumes["complete"] = skull.with_voxels(((skull.voxels > 0) | (defect.voxels > 0)).view("u1"))
+        written = {name: arguments.folder / f"{name}.nrrd" for name in volumes}
+        for name, volume in volumes.items():
+            write_volume(volume, written[name])
         found = bool(defect.voxels.any())
         return {
             **written,
@@ -165,48 +189,6 @@ class Operations:
             "defect_found": found,
             "defect_ml": _millilitres(defect),
             **details,
-        }
-
-    def implant(self, arguments: MakeImplant, report: Report) -> Mapping[str, Any]:
-        """Write the meshes of each implant, of its mould and of the host bone, and ``design.json``.
-
-        Raises:
-            UserError: the design cannot be made, a format is no mesh's, or the defect is empty.
-        """
-        from CranialReconstructionLib.imaging.files import read_volume
-        from CranialReconstructionLib.imaging.mask import as_skull_mask
-        from CranialReconstructionLib.implant.design import parse_design
-        from CranialReconstructionLib.implant.export.about import About
-        from CranialReconstructionLib.implant.export.formats import write_mesh
-        from CranialReconstructionLib.implant.figures import figures
-        from CranialReconstructionLib.implant.making import make_host_bone, make_implants
-
-        design = parse_design(arguments.design)
-        report("read")
-        skull, defect = as_skull_mask(read_volume(arguments.skull)), read_volume(arguments.defect)
-        confidence = read_volume(arguments.confidence) if arguments.confidence else None
-        implants = make_implants(skull, defect, design, confidence, report)
-        parts = {f"implant-{number}": implant.pieces for number, implant in enumerate(implants, start=1)}
-        for number, implant in enumerate(implants, start=1):
-            if implant.mould:
-                parts[f"implant-{number}-mould-upper"] = (implant.mould.upper,)
-                parts[f"implant-{number}-mould-lower"] = (implant.mould.lower,)
-        if design.host_model:
-            report("host bone")
-            parts["host-bone"] = (make_host_bone(skull, defect, design),)
-        report("write")
-        about = About(design.name, design.number, cast("Frame", arguments.frame))
-        arguments.folder.mkdir(parents=True, exist_ok=True)
-        written = {name: [arguments.folder / f"{name}.{kind}" for kind in arguments.formats] for name in parts}
-        for name, paths in written.items():
-            for path in paths:
-                write_mesh(parts[name], path, about)
-        (arguments.folder / "design.json").write_text(json.dumps(design.as_json(), indent=1) + "\n")
-        return {
-            "files": written,
-            "frame": arguments.frame,
-            "design": design.as_json(),
-            "implants": [figures(implant) for implant in implants],
         }
 
     def _network(
@@ -263,6 +245,21 @@ class Operations:
             self._predictor = None
             self._predictor, self._loaded = Predictor(load_package(folder), device), wanted
         return self._predictor
+
+
+def install_model(arguments: InstallModel, report: Report) -> Mapping[str, Any]:
+    """Bring a package into the user's folder.
+
+    Raises:
+        UserError: it is none, fails verification, or its name is taken.
+    """
+    report("load torch")
+    _import_torch()
+    from CranialReconstructionLib.reconstruction.installation import install_package
+
+    report("verify")
+    folder = install_package(arguments.source, arguments.replace)
+    return {"name": folder.name, "folder": folder}
 
 
 def _entry(kind: type[A], work: Callable[[A, Report], Mapping[str, Any]]) -> tuple[str, Operation]:

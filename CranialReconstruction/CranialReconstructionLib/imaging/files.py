@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.dicom import read_dicom_series
 from CranialReconstructionLib.imaging.file_checks import (
     bad_spacing,
     check_content,
@@ -22,7 +21,6 @@ from CranialReconstructionLib.imaging.file_checks import (
     several_values,
 )
 from CranialReconstructionLib.imaging.metaimage import check_metaimage
-from CranialReconstructionLib.imaging.nifti import read_nifti, write_nifti
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.imaging.whole_file import whole_file
 
@@ -78,9 +76,13 @@ def write_volume(volume: Volume, path: Path) -> None:
     """
     path = Path(path)
     suffix = check_writable(path)
-    write: Callable[[Volume, Path], None] = _write_nrrd if suffix == ".nrrd" else write_nifti
     with whole_file(path) as part:
-        write(volume, part)
+        if suffix == ".nrrd":
+            _write_nrrd(volume, part)
+        else:
+            from CranialReconstructionLib.imaging.nifti import write_nifti
+
+            write_nifti(volume, part)
 
 
 def check_writable(path: Path) -> str:
@@ -93,6 +95,9 @@ def check_writable(path: Path) -> str:
 
 
 def _read_folder(path: Path) -> Volume:
+    # pydicom, and nibabel below, take a third of a second to import, and most runs read NRRD.
+    from CranialReconstructionLib.imaging.dicom import read_dicom_series
+
     series = read_dicom_series(path)
     for warning in series.warnings:
         _log.warning("%s: %s", path, warning)
@@ -103,6 +108,8 @@ def _read_file(path: Path) -> Volume:
     check_content(path)
     suffix = _suffix(path, READABLE)
     if suffix in (".nii", ".nii.gz"):
+        from CranialReconstructionLib.imaging.nifti import read_nifti
+
         return read_nifti(path, compressed=suffix == ".nii.gz")
     if suffix in (".nrrd", ".nhdr"):
         _check_nrrd_header(path)

@@ -58,7 +58,7 @@ def as_skull_mask(volume: Volume) -> Volume:
         raise UserError(
             "it has grey values where a skull mask was expected",
             where=volume.name,
-            remedy="Run `cranial segment-skull` on it first, or give the skull as a mask of 0 and 1.",
+            remedy="Segment the skull first, or give it as a mask of 0 and 1.",
         )
     if high <= 0:
         raise UserError(

@@ -12,11 +12,11 @@ Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 def bone_box(mask: Volume) -> Box | None:
     """First and one-past-last voxel (k, j, i) of what is above zero; None if nothing is."""
-    foreground: npt.NDArray[np.bool_] = np.asarray(mask.voxels > 0)
-    columns = np.any(foreground, axis=0)
-    slices = np.any(foreground, axis=(1, 2))
-    if not slices.any():
+    # The largest voxel of a line tells of all, without an array of flags as large as the mask.
+    columns = mask.voxels.max(axis=0) > 0
+    if not columns.any():
         return None
+    slices = mask.voxels.max(axis=(1, 2)) > 0
     ranges = [np.flatnonzero(line) for line in (slices, np.any(columns, axis=1), np.any(columns, axis=0))]
     k, j, i = ((int(line[0]), int(line[-1]) + 1) for line in ranges)
     return (k[0], j[0], i[0]), (k[1], j[1], i[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from CranialReconstructionLib.imaging.dicom import read_dicom_series
 from CranialReconstructionLib.imaging.file_checks import checked
 from CranialReconstructionLib.imaging.files import read_volume
 from CranialReconstructionLib.imaging.mask import as_skull_mask, looks_like_ct
@@ -20,6 +19,8 @@ def read_scan(path: Path) -> tuple[Volume, tuple[str, ...]]:
         UserError: as of ``read_volume`` and ``read_dicom_series``.
     """
     if path.is_dir():
+        from CranialReconstructionLib.imaging.dicom import read_dicom_series
+
         series = read_dicom_series(path)
         return checked(series.volume), series.warnings
     volume = read_volume(path)

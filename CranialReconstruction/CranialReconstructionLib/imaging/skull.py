@@ -68,7 +68,7 @@ def segment_skull(ct: Volume, threshold: float | None = None) -> SkullSegmentati
     if threshold is not None and not math.isfinite(threshold):
         raise UserError(
             f"a threshold of {threshold:g} is no number",
-            where="--threshold",
+            where="threshold",
             remedy="Give a value between soft tissue and bone.",
         )
     blocks = VoxelBlocks.of_about(BLOCK_EDGE, ct.grid)
@@ -86,7 +86,7 @@ def segment_skull(ct: Volume, threshold: float | None = None) -> SkullSegmentati
             f"the grey values, {_value_range(ct)}, are not Hounsfield units: air near -1000 and soft "
             "tissue near 0 to 80 are missing",
             where=ct.name,
-            remedy="Give the value from which a voxel counts as bone with --threshold.",
+            remedy="Give the value from which a voxel counts as bone, as the threshold.",
         )
     surroundings = find_head(means, blocks.spacing, skin_level)
     if threshold is not None:
@@ -138,5 +138,5 @@ def _refuse_without_skull(bone: Mask, ct: Volume, level: float) -> None:
             f"no skull was found: {volume / 1000.0:.1f} ml of bone in a head above {level:.0f}, in grey "
             f"values of {_value_range(ct)}",
             where=ct.name,
-            remedy="Check that this is a CT of a head, or give another --threshold.",
+            remedy="Check that this is a CT of a head, or give another threshold.",
         )

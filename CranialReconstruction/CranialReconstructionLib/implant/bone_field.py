@@ -7,6 +7,7 @@ at one half. Near that surface distances are taken to the surface itself, elsewh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference
-from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData, vtkStaticCellLocator
+from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData
 from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
 from CranialReconstructionLib.imaging.distance import signed_distance
 from CranialReconstructionLib.imaging.resampling import resample
 from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.implant.mesh_probe import locator_of
 
 Floats = npt.NDArray[np.floating]
 
@@ -85,18 +87,19 @@ class Surface:
 
     def distance(self, places: Floats) -> npt.NDArray[np.float64]:
         """Millimetres (M,) from ``places`` (M, 3) to the nearest triangle: exact, without a sign, and slow."""
-        locator = vtkStaticCellLocator()
-        locator.SetDataSet(self.triangles)
-        locator.BuildLocator()
         closest = [0.0, 0.0, 0.0]
         cell: Any = reference(0)
         part: Any = reference(0)
         square: Any = reference(0.0)
         squares = np.empty(len(places))
-        for number, place in enumerate(places):
-            locator.FindClosestPoint(place, closest, cell, part, square)
-            squares[number] = float(square)
+        for number, place in enumerate(places.tolist()):
+            self._locator.FindClosestPoint(place, closest, cell, part, square)
+            squares[number] = square.get()
         return np.sqrt(squares)
+
+    @cached_property
+    def _locator(self) -> Any:
+        return locator_of(self.triangles)
 
 
 def half_surface(share: npt.NDArray[np.float32], spacing: float, level: float = 0.5) -> Surface:
@@ -109,24 +112,16 @@ def half_surface(share: npt.NDArray[np.float32], spacing: float, level: float = 
     edges = vtkFlyingEdges3D()
     edges.SetInputData(image)
     edges.SetValue(0, level)
-    edges.ComputeNormalsOff()
+    # Of the slope of the share, inwards to outwards.
+    edges.ComputeNormalsOn()
     edges.ComputeScalarsOff()
     edges.Update()
     triangles = edges.GetOutput()
     if not triangles.GetNumberOfPoints():
         return Surface(np.zeros((0, 3)), np.zeros((0, 3)), spacing, triangles)
-    ijk = vtk_to_numpy(triangles.GetPoints().GetData()).astype(np.float64) / spacing
-    slope = np.empty_like(ijk)
-    for axis in range(3):
-        step = np.zeros(3)
-        step[axis] = 1.0
-        ahead, behind = (
-            ndimage.map_coordinates(share, (ijk + sign * step)[:, ::-1].T, order=1, mode="nearest")
-            for sign in (1.0, -1.0)
-        )
-        slope[:, axis] = ahead - behind
-    length = np.linalg.norm(slope, axis=1, keepdims=True)
-    return Surface(ijk * spacing, -slope / np.where(length > 0.0, length, 1.0), spacing, triangles)
+    points = vtk_to_numpy(triangles.GetPoints().GetData()).astype(np.float64)
+    normals = vtk_to_numpy(triangles.GetPointData().GetNormals()).astype(np.float64)
+    return Surface(points, normals, spacing, triangles)
 
 
 def distance_field(

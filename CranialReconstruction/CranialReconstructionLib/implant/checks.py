@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from CranialReconstructionLib.implant.design import Design
+from CranialReconstructionLib.implant.design import Design, Vector
 from CranialReconstructionLib.implant.gap import TOLERANCE
 from CranialReconstructionLib.implant.hole_walls import thinnest_beside
 from CranialReconstructionLib.implant.holes import Drilling
+from CranialReconstructionLib.implant.insertion import least_above
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.mesh_quality import Quality, examine
 from CranialReconstructionLib.implant.mould import Mould
@@ -55,12 +57,14 @@ class Check:
         value: what was found, with its unit.
         limit: what it should be.
         verdict: ``pass``, ``warn`` or ``fail``.
+        at: where that is, RAS millimetres; None for what is of no place.
     """
 
     name: str
     value: str
     limit: str
     verdict: Verdict
+    at: Vector | None = None
 
 
 def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
@@ -72,23 +76,28 @@ def check_solid(solid: Solid, design: Design) -> Iterator[Check]:
             f"{solid.gap.mean:.2f} mm, {100.0 * kept:.1f} % of the rim within {TOLERANCE:g} mm",
             f"{design.gap:g} mm",
             _low(kept, *GAP_KEPT),
+            solid.gap.worst,
         )
     if len(solid.rim.step):
-        step = float(np.percentile(np.abs(solid.rim.step), 95))
-        yield Check("step at the rim", f"{step:.2f} mm (95 %)", f"below {STEP[0]:g} mm", _high(step, *STEP))
+        steps = np.abs(solid.rim.step)
+        step = float(np.percentile(steps, 95))
+        yield Check(
+            "step at the rim", f"{step:.2f} mm (95 %)", f"below {STEP[0]:g} mm", _high(step, *STEP),
+            _place(solid.rim.places[np.argmax(steps)]),
+        )  # fmt: skip
     rim = sharp_rim(solid.field, design.wall)
     yield Check(
         "sharp edges", f"{rim.share * rim.length:.0f} of {rim.length:.0f} mm of the rim under {SHARP:g} degrees",
-        f"at most {100 * SHARP_SHARE[0]:g} % of it", _high(rim.share, *SHARP_SHARE),
+        f"at most {100 * SHARP_SHARE[0]:g} % of it", _high(rim.share, *SHARP_SHARE), rim.sharpest,
     )  # fmt: skip
     lost = solid.undercut / max(solid.undercut + solid.volume, 1e-6)
     yield Check(
         "undercut along the axis", f"{solid.undercut:.2f} ml taken away", f"below {100 * UNDERCUT[0]:g} % of it",
-        _high(lost, *UNDERCUT),
+        _high(lost, *UNDERCUT), solid.undercut_at,
     )  # fmt: skip
     yield Check(
         "collision with the skull", f"{solid.collision:.3f} ml", f"below {COLLISION[0]:g} ml",
-        _high(solid.collision, *COLLISION),
+        _high(solid.collision, *COLLISION), _deepest_collision(solid),
     )  # fmt: skip
 
 
@@ -100,7 +109,7 @@ def check_piece(piece: Mesh, design: Design, which: str = "") -> Iterator[Check]
         thinnest = quality.wall.thinnest
         yield Check(
             f"minimum wall{which}", f"{thinnest:.2f} mm", f"{design.wall:g} mm",
-            _low(thinnest, design.wall, WALL_KEPT * design.wall),
+            _low(thinnest, design.wall, WALL_KEPT * design.wall), _place(quality.wall.place),
         )  # fmt: skip
     longest = max(quality.extent)
     yield Check(f"extent{which}", f"{longest:.0f} mm", f"at most {EXTENT:g} mm", _high(longest, EXTENT, EXTENT))
@@ -138,10 +147,11 @@ def check_holes(drilling: Drilling, design: Design, which: str = "") -> Iterator
     """The wall that is left beside the holes of a piece; nothing where there are none."""
     if not drilling.holes:
         return
-    thinnest = float(thinnest_beside(drilling).min())
+    walls = thinnest_beside(drilling)
+    thinnest = float(walls.min())
     yield Check(
         f"hole margins{which}", f"{thinnest:.2f} mm of wall beside {len(drilling.holes)} holes", f"{design.wall:g} mm",
-        _low(thinnest, design.wall, WALL_KEPT * design.wall),
+        _low(thinnest, design.wall, WALL_KEPT * design.wall), _place(drilling.holes[int(walls.argmin())].at),
     )  # fmt: skip
 
 
@@ -188,7 +198,21 @@ def _surface(quality: Quality, which: str) -> Check:
         "sound" if quality.sound else "; ".join(faults_of(quality)),
         "one closed two-manifold shell, no intersection",
         "pass" if quality.sound else "fail",
+        _place(quality.intersection_places[0]) if quality.intersections else None,
     )
+
+
+def _deepest_collision(solid: Solid) -> Vector | None:
+    """Where the implant would reach deepest into bone on its way in."""
+    if solid.collision == 0.0:
+        return None
+    clear = np.where(solid.field.voxels < 0.0, least_above(solid.bone.voxels), np.float32(0.0))
+    kji = np.unravel_index(int(clear.argmin()), clear.shape)
+    return _place(solid.field.grid.ras_of([kji[::-1]])[0])
+
+
+def _place(ras: npt.NDArray[np.floating]) -> Vector:
+    return float(ras[0]), float(ras[1]), float(ras[2])
 
 
 def _low(value: float, good: float, bad: float) -> Verdict:

@@ -17,6 +17,8 @@ from CranialReconstructionLib.errors import UserError
 Vector = tuple[float, float, float]
 
 ANATOMICAL = "anatomical"
+# Millimetres: an onlay rim that nobody gave a thickness is no thinner.
+THINNEST_FLANGE = 0.8
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,18 @@ class Hole:
 
 @dataclass(frozen=True)
 class Flange:
-    """An onlay rim that lies on the outer table, ``width`` beyond the defect's edge and ``thickness`` high."""
+    """An onlay rim on the outer table.
+
+    Attributes:
+        width: beyond the defect's edge.
+        thickness: over the bone; None for the minimum wall, or for 0.8 mm where that is less.
+    """
 
     width: float = 8.0
-    thickness: float = 0.8
+    thickness: float | None = None
 
     def __post_init__(self) -> None:
-        _require_numbers(self, "width", "thickness")
+        _require_numbers(self, "width", *(["thickness"] if self.thickness is not None else []))
 
 
 @dataclass(frozen=True)
@@ -158,10 +165,9 @@ class Design:
             ),
         ]
         if self.flange:
-            flange = self.flange
             rules += [
-                (not 2.0 <= flange.width <= 25.0, "flange width is not within 2 to 25 mm"),
-                (not 0.4 <= flange.thickness <= 4.0, "flange thickness is not within 0.4 to 4 mm"),
+                (not 2.0 <= self.flange.width <= 25.0, "flange width is not within 2 to 25 mm"),
+                (not 0.4 <= self.flange_thickness <= 4.0, "flange thickness is not within 0.4 to 4 mm"),
             ]
         for wrong, sentence in rules:
             if wrong:
@@ -178,6 +184,13 @@ class Design:
         if isinstance(self.thickness, str):
             return None
         return MATERIALS[self.material].thickness if self.thickness is None else self.thickness
+
+    @property
+    def flange_thickness(self) -> float:
+        """Millimetres of the onlay rim over the bone; 0 without one."""
+        if self.flange is None:
+            return 0.0
+        return max(self.wall, THINNEST_FLANGE) if self.flange.thickness is None else self.flange.thickness
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""

@@ -1,4 +1,4 @@
-"""The edges of a body: blunt, wide enough for the minimum wall, and rounded."""
+"""The edges of a body: blunt and rounded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.implant.bone_field import half_surface
 from CranialReconstructionLib.implant.outer_surface import OuterSurface
 
@@ -14,8 +13,6 @@ Field = npt.NDArray[np.float32]
 
 # Degrees that a wall may lean from the surface's normal: an edge keeps at least the rest of a right angle.
 LEAN = 35.0
-# Depth, in minimum walls, at which a body counts as thick, and how far from there it may reach, in that depth.
-FEATHER_DEPTH, FEATHER_REACH = 0.45, 1.55
 # Millimetres to which edges are rounded, and the share of the thinnest sheet that this may take.
 ROUNDING, ROUNDING_SHARE = 0.3, 0.15
 # Millimetres within the missing outer table up to which edges are looked for.
@@ -56,31 +53,6 @@ def upright(barrier: Field, above: Field, inner: Field, outer: OuterSurface, rea
     return result
 
 
-def without_feathers(body: Field, outer: OuterSurface, wall: float, thinnest: float) -> Field:
-    """The body without what runs out thinner than the wall: what lies too far from where it is thick goes.
-
-    Right-angled edges stay, to a part of a millimetre, and so does a sheet of the minimum wall.
-
-    Args:
-        body: (K, J, I) signed millimetres, negative inside.
-        wall, thinnest: millimetres of the minimum wall and of the thinnest sheet in the body.
-
-    Raises:
-        UserError: it is nowhere as thick as the wall.
-    """
-    # Half way between two voxels, the middle of a sheet is not as deep as it is.
-    depth = min(FEATHER_DEPTH * wall, 0.5 * (thinnest - outer.spacing))
-    if not (body < -depth).any():
-        raise UserError(
-            f"the implant is nowhere as thick as the minimum wall of {wall:g} mm",
-            where="design",
-            remedy="Choose a smaller gap, or a smaller minimum wall.",
-        )
-    # A core of few voxels loses its corners between them.
-    lost = max(0.0, 1.5 * outer.spacing - depth)
-    return _regrown(body, outer, depth, FEATHER_REACH * depth + lost)
-
-
 def rounded(body: Field, outer: OuterSurface, thinnest: float) -> Field:
     """The body opened with a small ball along the rim: convex edges are rounded, teeth thinner than the ball go.
 
@@ -89,14 +61,9 @@ def rounded(body: Field, outer: OuterSurface, thinnest: float) -> Field:
         thinnest: millimetres of the thinnest sheet in it, which stays.
     """
     radius = min(ROUNDING, ROUNDING_SHARE * thinnest)
-    return _regrown(body, outer, radius, radius)
-
-
-def _regrown(body: Field, outer: OuterSurface, depth: float, reach: float) -> Field:
-    """What lies ``reach`` millimetres or less from where the body is ``depth`` deep, along the rim."""
-    core = half_surface(-body, outer.spacing, depth)
+    core = half_surface(-body, outer.spacing, radius)
     near = np.nonzero((np.abs(body) < 2.0 * outer.spacing) & (outer.opening > -RIM_ZONE))
     distance = core.signed_distance(np.stack(near[::-1], axis=1) * outer.spacing)
     result = body.copy()
-    result[near] = np.maximum(body[near], distance - reach)
+    result[near] = np.maximum(body[near], distance - radius)
     return result

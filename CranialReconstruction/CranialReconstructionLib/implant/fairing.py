@@ -62,7 +62,12 @@ def fit_dome(points: Floats, outlier: float = 2.0) -> Dome:
 
 
 def thin_plate(
-    heights: Floats, softness: Floats, spacing: float, repeats: int = 2, outlier: float = 1.5
+    heights: Floats,
+    softness: Floats,
+    spacing: float,
+    repeats: int = 2,
+    outlier: float = 1.5,
+    finest: float = FINEST,
 ) -> npt.NDArray[np.float64]:
     """Heights (J, I) of a thin plate drawn to ``heights``.
 
@@ -71,8 +76,9 @@ def thin_plate(
         softness: (J, I) millimetres over which the plate bends away from a height; infinite for no hold.
         spacing: millimetres between columns.
         repeats: how often heights further than ``outlier`` mm from the plate are let go and it is drawn again.
+        finest: millimetres between the plate's nodes, at least.
     """
-    stride = max(1, round(FINEST / spacing), int(np.ceil(max(heights.shape) / NODES)))
+    stride = max(1, round(finest / spacing), int(np.ceil(max(heights.shape) / NODES)))
     pick = (slice(None, None, stride), slice(None, None, stride))
     known, hold = heights[pick].astype(np.float64), 1.0 / softness[pick].astype(np.float64) ** 4
     step = spacing * stride

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.implant.design import Design, Flange
+from CranialReconstructionLib.implant.design import Design
 from CranialReconstructionLib.implant.outer_surface import OuterSurface, Tables, signed_area
 
 Field = npt.NDArray[np.float32]
@@ -31,28 +31,31 @@ ROOM = 0.9
 CARRIED = 0.25
 
 
-def check_flange(flange: Flange, design: Design) -> None:
+def check_flange(design: Design) -> None:
     """Refuse a flange that cannot hold.
 
     Raises:
         UserError: it is thinner than the design's minimum wall.
     """
-    if flange.thickness < design.wall:
+    if design.flange and design.flange_thickness < design.wall:
         raise UserError(
-            f"a flange of {flange.thickness:g} mm is thinner than the minimum wall of {design.wall:g} mm of "
+            f"a flange of {design.flange_thickness:g} mm is thinner than the minimum wall of {design.wall:g} mm of "
             f"{design.material}",
             where="design",
             remedy=f"Make it {design.wall:g} mm thick, lower minimum_wall, or take another material.",
         )
 
 
-def onlay(flange: Flange, outer: OuterSurface, tables: Tables, above: Field, clear: Field, footprint: Mask) -> Field:
+def onlay(
+    width: float, thickness: float, outer: OuterSurface, tables: Tables, above: Field, clear: Field, footprint: Mask
+) -> Field:
     """The flange as a field (K, J, I) in signed millimetres, negative inside; far from it, merely positive.
 
-    It lies on the bone, ends ``flange.width`` from the rim along the surface, or with the bone that carries it,
+    It lies on the bone, ends ``width`` from the rim along the surface, or with the bone that carries it,
     in a rounded outline, and takes hold of the implant's outer surface.
 
     Args:
+        width, thickness: millimetres.
         above: (K, J, I) millimetres above the outer surface.
         clear: (K, J, I) least distance to bone at or above each place, millimetres.
         footprint: (J, I) columns of the implant that it takes hold of.
@@ -61,18 +64,19 @@ def onlay(flange: Flange, outer: OuterSurface, tables: Tables, above: Field, cle
         UserError: hardly any bone around the rim carries it.
     """
     spacing = outer.spacing
-    around, bone, lift = _seat(outer, tables, flange.width)
+    around, bone, lift = _seat(outer, tables, width)
     normal = np.stack((-outer.slope[0], -outer.slope[1], np.ones_like(lift))) / np.sqrt(1.0 + (outer.slope**2).sum(0))
     # What another bone above or beside it leaves no room for, the flange does not cover either.
     row, column = np.indices(lift.shape)
     surface = np.stack((column, row, outer.height / spacing))
-    i, j, k = surface + (lift + flange.thickness) * normal / spacing
+    top = SEAT + thickness
+    i, j, k = surface + (lift + top) * normal / spacing
     room = ndimage.map_coordinates(clear, (k, j, i), order=1, mode="nearest") - SEAT
-    hold = HOLD + 2.0 * flange.thickness
-    carried = _carried(outer, around, bone, room > ROOM * flange.thickness, hold)
+    hold = HOLD + 2.0 * thickness
+    carried = _carried(outer, around, bone, room > ROOM * thickness, hold)
     within = signed_area(footprint, spacing)
     ring = np.maximum(signed_area(carried, spacing), -within - hold)
-    rise = flange.thickness + CARRIES
+    rise = top + CARRIES
     k, j, i = np.nonzero((above > -CARRIES) & (above < rise + 2.0 * spacing) & (ring < rise + 2.0 * spacing))
     height = above[k, j, i]
     foot = np.stack((i, j), axis=1) * spacing - height[:, None] * normal[:2, j, i].T
@@ -80,7 +84,7 @@ def onlay(flange: Flange, outer: OuterSurface, tables: Tables, above: Field, cle
     # Over bone it rests on the bone, over the gap it starts at the outer surface, and it reaches into the implant.
     bite = min(1.0, 0.5 * float(outer.thickness.min())) * np.clip(-outer.at(within, foot) / spacing, 0.0, 1.0)
     floor = seat - SEAT_DEPTH * np.clip(outer.at(outer.opening, foot), 0.0, 1.0) - bite
-    sheet = np.maximum(np.maximum(height - seat - flange.thickness, floor - height), outer.at(ring, foot))
+    sheet = np.maximum(np.maximum(height - seat - top, floor - height), outer.at(ring, foot))
     result = np.full_like(above, np.float32(rise))
     result[k, j, i] = np.maximum(sheet, SEAT - clear[k, j, i])
     return result

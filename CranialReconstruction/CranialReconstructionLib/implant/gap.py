@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from CranialReconstructionLib.implant.design import Vector
+
 # Millimetres by which a wall may miss the design's gap.
 TOLERANCE = 0.1
 
@@ -22,6 +24,7 @@ class GapStatistics:
         relieved: share of all the walls that the way in, the bevel or the rounding of an edge moves further from
             the bone.
         widest: largest distance there.
+        worst: where a wall that nothing else places misses the design's gap by most, RAS millimetres.
     """
 
     mean: float
@@ -31,17 +34,25 @@ class GapStatistics:
     within: float
     relieved: float
     widest: float
+    worst: Vector | None
 
 
-def gap_statistics(distance: npt.NDArray[np.floating], moved: npt.NDArray[np.bool_], gap: float) -> GapStatistics:
+def gap_statistics(
+    distance: npt.NDArray[np.floating], moved: npt.NDArray[np.bool_], places: npt.NDArray[np.floating], gap: float
+) -> GapStatistics:
     """The figures over places of the walls.
 
     Args:
         distance: (N,) millimetres from the wall to the nearest bone.
         moved: (N,) where something else than the gap places the wall; the figures are not numbers if all are.
+        places: (N, 3) RAS millimetres.
         gap: of the design, millimetres.
     """
     free = distance[~moved] if not moved.all() else np.array([np.nan])
+    worst = None
+    if not moved.all():
+        right, anterior, superior = places[~moved][np.argmax(np.abs(free - gap))].tolist()
+        worst = (right, anterior, superior)
     return GapStatistics(
         mean=float(free.mean()),
         smallest=float(free.min()),
@@ -50,4 +61,5 @@ def gap_statistics(distance: npt.NDArray[np.floating], moved: npt.NDArray[np.boo
         within=float((np.abs(free - gap) <= TOLERANCE).mean()),
         relieved=float(moved.mean()),
         widest=float(distance[moved].max()) if moved.any() else float(free.max()),
+        worst=worst,
     )

@@ -95,6 +95,19 @@ def drill(mesh: Mesh, axis: npt.ArrayLike, design: Design) -> Drilling:
     return Drilling(_drilled(mesh, holes), holes, skipped)
 
 
+def hexagonal(places: Points, pitch: float) -> Points:
+    """Middles of a hexagonal pattern (2, N) over the box around places (M, 2), from its middle."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    middle = 0.5 * (low + high)
+    reach = np.ceil((high - low) / pitch).astype(int) + 1
+    # Each row is half a pitch further along: more columns than the width alone asks for.
+    columns, rows = np.meshgrid(np.arange(-reach.sum(), reach.sum() + 1), np.arange(-reach[1], reach[1] + 1))
+    x = middle[0] + pitch * (columns + 0.5 * rows).ravel()
+    y = middle[1] + pitch * np.sqrt(0.75) * rows.ravel()
+    within = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    return np.stack((x[within], y[within]))
+
+
 class _Site:
     """The implant that is drilled: its outer surface, the rim of it, and what lies between."""
 
@@ -119,18 +132,10 @@ class _Site:
 
     def pattern(self, pattern: PerfusionHoles) -> list[DrilledHole]:
         """Hexagonal in the plane across the axis, around the middle of the outer surface."""
-        right, up = _across(self._axis)
+        right, up = across(self._axis)
         vertices = self._outer.vertices[np.unique(self._outer.triangles)]
         flat = np.stack([vertices @ right, vertices @ up], axis=1)
-        low, high = flat.min(axis=0), flat.max(axis=0)
-        middle = 0.5 * (low + high)
-        reach = np.ceil((high - low) / pattern.pitch).astype(int) + 1
-        # Each row is half a pitch further along: more columns than the width alone asks for.
-        columns, rows = np.meshgrid(np.arange(-reach.sum(), reach.sum() + 1), np.arange(-reach[1], reach[1] + 1))
-        x = middle[0] + pattern.pitch * (columns + 0.5 * rows).ravel()
-        y = middle[1] + pattern.pitch * np.sqrt(0.75) * rows.ravel()
-        within = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
-        x, y = x[within], y[within]
+        x, y = hexagonal(flat, pattern.pitch)
         outermost = float((vertices @ self._axis).min())
         length = float(np.ptp(vertices @ self._axis)) + 2.0 * BEYOND
         origins = x[:, None] * right + y[:, None] * up + (outermost - BEYOND) * self._axis
@@ -166,7 +171,7 @@ class _Site:
         return DrilledHole(place, direction, diameter, float(hit.distances[0]) + 1e-3)
 
     def _ring(self, hole: DrilledHole, radius: float) -> Points:
-        right, up = _across(hole.direction)
+        right, up = across(hole.direction)
         angles = np.linspace(0.0, 2.0 * np.pi, RING, endpoint=False)[:, None]
         circle = hole.at + radius * (np.cos(angles) * right + np.sin(angles) * up)
         return np.concatenate([circle + share * hole.depth * hole.direction for share in DEPTHS])
@@ -177,7 +182,7 @@ def _drilled(mesh: Mesh, holes: Sequence[DrilledHole]) -> Mesh:
         return mesh
     drills = []
     for hole in holes:
-        right, up = _across(hole.direction)
+        right, up = across(hole.direction)
         # Polygons around the circle: the hole is nowhere narrower than asked for.
         radius = 0.5 * hole.diameter / np.cos(np.pi / SEGMENTS)
         start = hole.at - BEYOND * hole.direction
@@ -195,7 +200,7 @@ def _border(patch: Mesh) -> Points:
     return np.concatenate([ends.reshape(-1, 3), ends.mean(axis=1)])
 
 
-def _across(direction: Points) -> tuple[Points, Points]:
+def across(direction: Points) -> tuple[Points, Points]:
     """Two unit vectors that make a right-handed frame with ``direction`` as the third."""
     helper = np.eye(3)[np.argmin(np.abs(direction))]
     right = np.cross(helper, direction)

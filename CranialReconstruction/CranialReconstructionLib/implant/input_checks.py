@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.mask import looks_like_ct
+from CranialReconstructionLib.imaging.pooling import bone_box
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.implant.solid import SMALLEST_PART
 
@@ -45,19 +46,20 @@ def check_input(skull: Volume, defect: Volume, confidence: Volume | None = None)
         raise UserError(
             "it has grey values where a mask of the missing bone was expected",
             where=defect.name,
-            remedy="Give the defect as a mask of 0 and 1, as `cranial reconstruct` writes it.",
+            remedy="Give the defect as a mask of 0 and 1 (defect.nrrd, not confidence.nrrd).",
         )
     if confidence is not None and (confidence.voxels.min() < 0.0 or confidence.voxels.max() > 1.0):
         raise UserError(
             "it holds values outside 0 to 1, so it is no confidence",
             where=confidence.name,
-            remedy="Give confidence.nrrd as `cranial reconstruct` writes it.",
+            remedy="Give the confidence that the reconstruction wrote (confidence.nrrd).",
         )
-    box = ndimage.find_objects((defect.voxels > 0).view(np.uint8))
-    if not box:
+    box = bone_box(defect)
+    if box is None:
         raise UserError("the defect is empty", where=defect.name, remedy="Check that the mask marks the missing bone.")
-    missing = defect.voxels[box[0]] > 0
-    return (*_overlap(missing, skull.voxels[box[0]] > 0, defect.name), *_apart(skull, defect, box[0]))
+    window = tuple(slice(first, end) for first, end in zip(*box, strict=True))
+    missing = defect.voxels[window] > 0
+    return (*_overlap(missing, skull.voxels[window] > 0, defect.name), *_apart(skull, defect, window))
 
 
 def _overlap(missing: Mask, bone: Mask, name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.distance import distance_to
+from CranialReconstructionLib.imaging.pooling import bone_box
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 
 Floats = npt.NDArray[np.float64]
@@ -62,36 +63,43 @@ def insertion_of(skull: Volume, defect: Volume, axis: tuple[float, float, float]
             )
         return Insertion(given, tilt, _blocked(bone, missing, -given) * cell_volume / 1000.0)
 
-    def cost(up: Floats) -> float:
-        tilt = np.degrees(np.arccos(np.clip(up @ mean_normal, -1.0, 1.0)))
-        return float(_blocked(bone, missing, up) / len(missing) + TILT_COST * (tilt / 10.0) ** 2)
+    best, least = mean_normal, float("inf")
 
-    candidates = [direction for tilt in CONE for direction in _cone(mean_normal, tilt)]
-    costs = [cost(up) for up in candidates]
-    best, least = candidates[int(np.argmin(costs))], min(costs)
+    def try_all(directions: list[Floats]) -> None:
+        nonlocal best, least
+        for up in directions:
+            tilt = float(np.degrees(np.arccos(np.clip(up @ mean_normal, -1.0, 1.0))))
+            cost = TILT_COST * (tilt / 10.0) ** 2
+            # A tilt that costs more than the best axis does as a whole need not be looked at.
+            if cost < least:
+                cost += _blocked(bone, missing, up) / len(missing)
+            if cost < least:
+                best, least = up, cost
+
+    try_all([direction for tilt in CONE for direction in _cone(mean_normal, tilt)])
     for tilt in REFINEMENTS:
-        around = _cone(best, tilt)
-        costs = [cost(up) for up in around]
-        if min(costs) < least:
-            best, least = around[int(np.argmin(costs))], min(costs)
+        try_all(_cone(best, tilt))
     tilt = float(np.degrees(np.arccos(np.clip(best @ mean_normal, -1.0, 1.0))))
     return Insertion(-best, tilt, _blocked(bone, missing, best) * cell_volume / 1000.0)
 
 
-def bench_grid(defect: Volume, axis: Floats, margin: float, thinnest: float) -> Grid:
+def bench_grid(
+    defect: Volume, axis: Floats, margin: float, thinnest: float, spacing: float | None = None
+) -> Grid:
     """An isotropic grid round the defect whose K axis points out of the head, against ``axis``.
 
     Args:
         margin: millimetres of surroundings on every side.
         thinnest: millimetres of the thinnest sheet that two voxels are to hold.
+        spacing: of the voxels; without it, it follows the mask's and ``thinnest``.
     """
     up = -axis
     across = _across(up)
     frame = np.stack((across, np.cross(up, across), up), axis=1)
-    ijk = np.argwhere(defect.voxels > 0)[:, ::-1]
-    local = defect.grid.ras_of(ijk) @ frame
+    local = defect.grid.ras_of(_ends_of_rows(defect)) @ frame
     low, high = local.min(0) - margin, local.max(0) + margin
-    spacing = min(float(np.clip(min(defect.spacing), 0.4, 0.5)), 0.5 * thinnest)
+    if spacing is None:
+        spacing = min(float(np.clip(min(defect.spacing), 0.4, 0.5)), 0.5 * thinnest)
     spacing = max(spacing, float((np.prod(high - low) / LARGEST_BENCH) ** (1.0 / 3.0)))
     shape = np.ceil((high - low) / spacing).astype(int) + 1
     matrix = np.eye(4)
@@ -125,10 +133,10 @@ def drafted(
 
 def _samples(skull: Volume, defect: Volume) -> tuple[Floats, Floats, Floats, float]:
     """RAS points of the bone around (N, 3), of the missing bone (M, 3), its mean outward normal, and mm3 a point."""
-    occupied = np.argwhere(defect.voxels > 0)
+    first, end = _box(defect)
     reach = np.ceil((NEIGHBOURHOOD + 2.0) / np.array(defect.spacing[::-1])).astype(int)
-    start = np.maximum(occupied.min(0) - reach, 0)
-    stop = np.minimum(occupied.max(0) + reach + 1, defect.voxels.shape)
+    start = np.maximum(first - reach, 0)
+    stop = np.minimum(end + reach, defect.voxels.shape)
     steps = np.maximum(1, np.rint(SAMPLE / np.array(defect.spacing[::-1]))).astype(int)
     window = tuple(slice(int(a), int(b), int(step)) for a, b, step in zip(start, stop, steps, strict=True))
     bone, missing = skull.voxels[window] > 0, defect.voxels[window] > 0
@@ -151,6 +159,23 @@ def _samples(skull: Volume, defect: Volume) -> tuple[Floats, Floats, Floats, flo
     outer = np.einsum("ij,ij->i", normals, places - centre) > 0.0
     normal = normals[outer].sum(0) if outer.any() else places.mean(0) - centre
     return grid.ras_of(np.argwhere(around)[:, ::-1]), places, normal / np.linalg.norm(normal), grid.voxel_volume
+
+
+def _box(defect: Volume) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First and one-past-last voxel (k, j, i) of a mask that is not empty."""
+    box = bone_box(defect)
+    assert box is not None
+    return np.array(box[0]), np.array(box[1])
+
+
+def _ends_of_rows(defect: Volume) -> npt.NDArray[np.int64]:
+    """First and last voxel (N, 3: i, j, k) of every row of a mask: no other is the outermost in any direction."""
+    start, stop = _box(defect)
+    rows = defect.voxels[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]] > 0
+    k, j = np.nonzero(rows.any(axis=2))
+    rows = rows[k, j]
+    columns = rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
+    return np.concatenate([np.stack((i, j, k), axis=1) for i in columns]) + start[::-1]
 
 
 def _blocked(bone: Floats, missing: Floats, up: Floats) -> int:

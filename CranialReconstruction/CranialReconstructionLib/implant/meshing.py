@@ -66,6 +66,8 @@ def shell_labels(mesh: Mesh) -> npt.NDArray[np.int64]:
 def shells(mesh: Mesh) -> list[Mesh]:
     """The mesh's shells, the one with the largest volume first (voids, of negative volume, last)."""
     labels = shell_labels(mesh)
+    if len(labels) and not labels.any():
+        return [mesh]
     parts = []
     for label in range(int(labels.max(initial=-1)) + 1):
         used, triangles = np.unique(mesh.triangles[labels == label], return_inverse=True)

@@ -5,6 +5,7 @@ All of it is a height over the plane across the insertion axis, on the bench: I 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Grid
-from CranialReconstructionLib.implant.fairing import Dome, fit_dome, thin_plate
+from CranialReconstructionLib.implant.fairing import FINEST, Dome, fit_dome, thin_plate
 
 Floats = npt.NDArray[np.floating]
 
@@ -77,15 +78,15 @@ class OuterSurface:
         Args:
             places: (M, 3) millimetres along I, J, K from the bench's first voxel.
         """
-        foot = places[:, :2].astype(np.float64)
-        height = np.zeros(len(places))
+        x, y, z = np.ascontiguousarray(places.T, dtype=np.float64)
+        foot_x, foot_y, height = x, y, np.zeros(len(places))
         for _ in range(3):
-            z, slope_x, slope_y = (self.at(image, foot) for image in (self.height, *self.slope))
+            column = foot_x / self.spacing, foot_y / self.spacing
+            ground, slope_x, slope_y = _read_all((self.height, *self.slope), *column)
             steep = np.sqrt(1.0 + slope_x**2 + slope_y**2)
-            normal = np.stack((-slope_x, -slope_y, np.ones_like(z)), axis=1) / steep[:, None]
-            height = np.einsum("ij,ij->i", places - np.column_stack((foot, z)), normal)
-            foot = places[:, :2] - height[:, None] * normal[:, :2]
-        return height, foot / self.spacing
+            height = (z - ground - (x - foot_x) * slope_x - (y - foot_y) * slope_y) / steep
+            foot_x, foot_y = x + height * slope_x / steep, y + height * slope_y / steep
+        return height, np.stack((foot_x, foot_y), axis=1) / self.spacing
 
     def at(self, image: Floats, places: Floats) -> Floats:
         """Values (M,) of a map (J, I) at places (M, 2+) in millimetres along I, J."""
@@ -167,11 +168,14 @@ def signed_area(area: npt.NDArray[np.bool_], spacing: float) -> Floats:
     return np.asarray(ndimage.gaussian_filter(np.where(area, half - inside, outside - half), 1.0, mode="nearest"))
 
 
-def faired_outer(tables: Tables, grid: Grid, ring_width: float = BONE_RING) -> OuterSurface:
+def faired_outer(
+    tables: Tables, grid: Grid, ring_width: float = BONE_RING, finest: float = FINEST
+) -> OuterSurface:
     """The outer surface through ``tables``: the bone's around the rim, the missing bone's within.
 
     Args:
         ring_width: millimetres of bone beyond the rim that are held to.
+        finest: millimetres between the nodes that it is drawn through, at least.
     """
     spacing = grid.spacing[0]
     # Specks of the other kind within an area are the staircase's.
@@ -187,10 +191,10 @@ def faired_outer(tables: Tables, grid: Grid, ring_width: float = BONE_RING) -> O
     softness[held] = DEFECT_SOFTNESS * np.maximum(1.0, 2.0 - (inward[held] - FREE_RIM) / 10.0)
     ring = tables.bone & (opening > 0.5 * spacing) & (opening < ring_width)
     softness[ring] = BONE_SOFTNESS
-    height = base + thin_plate(tables.outer - base, softness, spacing)
+    height = base + thin_plate(tables.outer - base, softness, spacing, finest=finest)
     slope = _slope(height, spacing)
     surface = OuterSurface(grid, dome, height, slope, opening, np.zeros_like(height), np.zeros_like(height))
-    thickness = _bone_thickness(surface, tables)
+    thickness = _bone_thickness(surface, tables, finest)
     return replace(surface, thickness=thickness, bone_thickness=thickness)
 
 
@@ -223,7 +227,7 @@ def rim_of(surface: OuterSurface, tables: Tables) -> Rim:
     return Rim(surface.grid.ras_of(local[good]), step[good], angle[good])
 
 
-def _bone_thickness(surface: OuterSurface, tables: Tables) -> Floats:
+def _bone_thickness(surface: OuterSurface, tables: Tables, finest: float) -> Floats:
     """Thickness of the missing bone along the normal, drawn over all columns (J, I)."""
     spacing = surface.spacing
     known = tables.inner_missing & (surface.opening < 0.0)
@@ -238,7 +242,7 @@ def _bone_thickness(surface: OuterSurface, tables: Tables) -> Floats:
         return np.zeros(known.shape)
     middle = float(np.median(-depth))
     softness = np.where((count > 0) & (thickness > 0.0), THICKNESS_SOFTNESS, np.inf)
-    drawn = middle + thin_plate(thickness - middle, softness, spacing, repeats=1)
+    drawn = middle + thin_plate(thickness - middle, softness, spacing, repeats=1, finest=finest)
     # Where nothing is known, beyond the rim, the plate has no say over the range that was seen.
     seen = thickness[np.isfinite(softness)]
     return np.clip(drawn, *np.percentile(seen, (0.5, 99.5)))
@@ -261,6 +265,22 @@ def sampled(share: npt.NDArray[np.float32], height: Floats, spacing: float) -> F
     """``share`` (K, J, I) at heights (J, I), to the nearest voxel."""
     level = np.clip(np.rint(height / spacing).astype(int), 0, len(share) - 1)
     return np.take_along_axis(share, level[None], axis=0)[0]
+
+
+def _read_all(maps: Sequence[Floats], i: Floats, j: Floats) -> list[Floats]:
+    """Values (M,) of each map (J, I) in columns i, j (M,), linear between columns and constant beyond the border.
+
+    As ``map_coordinates``, whose weights this reckons once for all the maps.
+    """
+    rows, columns = maps[0].shape
+    i, j = np.clip(i, 0.0, columns - 1.0), np.clip(j, 0.0, rows - 1.0)
+    first_i = np.minimum(i.astype(np.int64), columns - 2)
+    first_j = np.minimum(j.astype(np.int64), rows - 2)
+    i, j = i - first_i, j - first_j
+    both = i * j
+    corners = (0, 1.0 - i - j + both), (1, i - both), (columns, j - both), (columns + 1, both)
+    start = first_j * columns + first_i
+    return [sum(image.ravel()[start + step] * weight for step, weight in corners) for image in maps]
 
 
 def _slope(height: Floats, spacing: float) -> Floats:

@@ -50,6 +50,25 @@ def read_ply(content: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.in
     Raises:
         DamagedMeshError: no PLY, cut short, or without vertices or faces.
     """
+    tables = _tables(content)
+    return _vertices(tables), _triangles(tables)
+
+
+def vertex_values(content: bytes) -> dict[str, npt.NDArray[np.float64]]:
+    """What the file says of its vertices beside their places: (V,) by name.
+
+    Raises:
+        DamagedMeshError: no PLY, or cut short.
+    """
+    columns = _tables(content).get("vertex", {})
+    return {
+        name: column.astype(np.float64)
+        for name, column in columns.items()
+        if name not in ("x", "y", "z") and isinstance(column, np.ndarray) and column.ndim == 1
+    }
+
+
+def _tables(content: bytes) -> dict[str, _Columns]:
     end = _END_OF_HEADER.search(content)
     if not content.startswith(b"ply") or not end:
         raise DamagedMeshError("it is no PLY file, or cut short within its header")
@@ -63,7 +82,7 @@ def read_ply(content: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.in
     place = 0
     for element in elements:
         tables[element.name], place = _table(element, body, place, order)
-    return _vertices(tables), _triangles(tables)
+    return tables
 
 
 def _header(lines: list[str]) -> tuple[str, list[_Element]]:

@@ -9,6 +9,7 @@ from scipy import ndimage
 from skimage.measure import perimeter_crofton
 
 from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.implant.design import Vector
 
 # Degrees of material at an edge below which it is sharp.
 SHARP = 30.0
@@ -25,10 +26,12 @@ class SharpRim:
     Attributes:
         length: of the rim, millimetres.
         share: of it that has an edge under 30 degrees which runs out thinner than the minimum wall, 0 to 1.
+        sharpest: where the sharpest of them is, RAS millimetres; None without one.
     """
 
     length: float
     share: float
+    sharpest: Vector | None
 
 
 def sharp_rim(field: Volume, wall: float) -> SharpRim:
@@ -46,4 +49,11 @@ def sharp_rim(field: Volume, wall: float) -> SharpRim:
     band = (inwards >= READ_FROM) & (inwards <= READ_TO)
     slim = thickness < np.minimum(inwards * np.tan(np.radians(SHARP)), SHEET * wall)
     length = float(perimeter_crofton(thickness > 0.0)) * spacing
-    return SharpRim(length, float((band & slim).sum()) / max(int(band.sum()), 1))
+    sharp = np.argwhere(band & slim)
+    place = None
+    if len(sharp):
+        j, i = sharp[np.argmin((thickness / np.maximum(inwards, spacing))[band & slim])]
+        level = float(np.average(np.arange(len(share)), weights=share[:, j, i]))
+        right, anterior, superior = field.grid.ras_of([i, j, level])[0].tolist()
+        place = (right, anterior, superior)
+    return SharpRim(length, len(sharp) / max(int(band.sum()), 1), place)

@@ -15,10 +15,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.pooling import bone_box
 from CranialReconstructionLib.imaging.volume import Grid, Volume
 from CranialReconstructionLib.implant.bone_field import Surface, crop_around, distance_field, half_surface, share_on
 from CranialReconstructionLib.implant.design import Design, Vector
-from CranialReconstructionLib.implant.edges import rounded, upright, without_feathers
+from CranialReconstructionLib.implant.edges import rounded, upright
 from CranialReconstructionLib.implant.flange import check_flange, onlay
 from CranialReconstructionLib.implant.gap import GapStatistics, gap_statistics
 from CranialReconstructionLib.implant.insertion import (
@@ -37,6 +38,7 @@ from CranialReconstructionLib.implant.outer_surface import (
     read_tables,
     rim_of,
 )
+from CranialReconstructionLib.implant.thin_walls import without_thin_walls
 
 Field = npt.NDArray[np.float32]
 
@@ -50,7 +52,7 @@ FREE_EDGE = 0.5
 BAND = 3.0
 # Shares of the body that the gap, and the way in, must leave.
 LEFT_BY_GAP, LEFT_BY_AXIS = 0.3, 0.5
-# Millimetres above the minimum wall to which thin bone is thickened: meshing costs some hundredths.
+# Millimetres above the minimum wall that walls keep where they can: meshing costs some hundredths.
 SPARE = 0.1
 # Millimetres by which a wall may lie off the surface that places it.
 PLACED = 0.05
@@ -99,17 +101,17 @@ class Solid:
 
 def split_defect(defect: Volume) -> tuple[list[Volume], list[float]]:
     """The connected parts of a defect, largest first, and the millilitres of each one too small for an implant."""
-    mask = defect.voxels > 0
-    box = ndimage.find_objects(mask.view(np.uint8))
-    if not box:
+    box = bone_box(defect)
+    if box is None:
         return [], []
-    labels, count = ndimage.label(mask[box[0]], structure=np.ones((3, 3, 3)))
+    window = tuple(slice(first, end) for first, end in zip(*box, strict=True))
+    labels, count = ndimage.label(defect.voxels[window] > 0, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * defect.grid.voxel_volume / 1000.0
     order = np.argsort(-sizes, kind="stable")
     parts = []
     for n in order[sizes[order] >= SMALLEST_PART]:
-        part = np.zeros_like(mask)
-        part[box[0]] = labels == 1 + n
+        part = np.zeros(defect.voxels.shape, dtype=bool)
+        part[window] = labels == 1 + n
         parts.append(defect.with_voxels(part))
     return parts, [float(sizes[n]) for n in order if sizes[n] < SMALLEST_PART]
 
@@ -121,7 +123,7 @@ def implant_solids(
     confidence: Volume | None = None,
     report: Callable[[str], None] = lambda stage: None,
 ) -> list[Solid]:
-    """One solid for each connected part of the defect.
+    """One solid for each connected part of the defect, of masks that ``check_input`` has passed.
 
     Args:
         skull: mask of the bone that is there.
@@ -130,19 +132,12 @@ def implant_solids(
         report: called with what is under way.
 
     Raises:
-        UserError: the masks do not fit together, or no implant of this design can be built or inserted.
+        UserError: the defect is too small, or no implant of this design can be built or inserted.
     """
-    for volume, what in ((defect, "defect"), (confidence, "confidence")):
-        if volume is not None and not volume.grid.same_as(skull.grid):
-            raise UserError(
-                f"the {what} and the skull lie on different grids",
-                where=volume.name,
-                remedy="Give both on the grid of the same scan.",
-            )
-    parts, small = split_defect(defect)
+    parts, _ = split_defect(defect)
     if not parts:
         raise UserError(
-            f"no part of the defect reaches {SMALLEST_PART:g} ml" if small else "the defect is empty",
+            f"no part of the defect reaches {SMALLEST_PART:g} ml",
             where=defect.name,
             remedy="Check that the mask marks the missing bone.",
         )
@@ -179,8 +174,7 @@ def _solid(
 ) -> Solid:
     report("insertion axis" + of)
     insertion = insertion_of(skull, part, design.axis)
-    if design.flange:
-        check_flange(design.flange, design)
+    check_flange(design)
     margin = max(MARGIN, design.flange.width + FLANGE_MARGIN if design.flange else 0.0)
     grid = bench_grid(part, insertion.axis, margin, _thinnest(design))
     report("outer surface" + of)
@@ -209,7 +203,7 @@ def _solid(
         undercut=undercut,
         undercut_at=undercut_at,
         collision=float(met.sum()) * grid.voxel_volume / 1000.0,
-        missing=float((part.voxels > 0).sum()) * part.grid.voxel_volume / 1000.0,
+        missing=float(np.count_nonzero(part.voxels)) * part.grid.voxel_volume / 1000.0,
     )
 
 
@@ -244,8 +238,18 @@ def _thickness(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
 
 def _thinnest(design: Design) -> float:
     """Millimetres of the thinnest sheet that the design asks for."""
-    sheet = design.constant_thickness or max(design.wall, 1.0)
-    return min(sheet, design.flange.thickness) if design.flange else sheet
+    sheet = design.constant_thickness or design.wall + (0.0 if design.inner_clearance else SPARE)
+    return min(sheet, _flange_height(design)) if design.flange else sheet
+
+
+def _flange_height(design: Design) -> float:
+    """Millimetres of the onlay rim's thickness, as it is built."""
+    return max(design.flange_thickness, design.wall + SPARE)
+
+
+def _least_wall(design: Design) -> float:
+    """Millimetres under which no wall of the body may be."""
+    return min(design.wall + SPARE, _thinnest(design))
 
 
 def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
@@ -255,7 +259,7 @@ def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
     steep = np.sqrt(1.0 + (outer.slope**2).sum(0))
     # Beyond the walls a flange lies on the outer table, and nothing deeper is asked for.
     depth = np.where(outer.opening < FREE_EDGE + BAND, outer.thickness + BAND, 2.0 * spacing) * steep
-    rise = (BAND + (design.flange.thickness if design.flange else 0.0)) * steep
+    rise = (BAND + (_flange_height(design) if design.flange else 0.0)) * steep
     near = (outer.opening < FREE_EDGE + BAND + overlap) & (level > (outer.height - depth).astype(np.float32))
     near &= level < (outer.height + rise).astype(np.float32)
     # A bevel moves the walls away from the bone by more the deeper they lie.
@@ -300,7 +304,7 @@ def _body(bench: _Bench, missing: npt.NDArray[np.bool_], design: Design) -> tupl
             where="design",
             remedy="Choose another axis or none, and a smaller bevel.",
         )
-    body = _in_one_piece(without_feathers(body, bench.outer, design.wall, _thinnest(design)), bench.spacing)
+    body = _in_one_piece(without_thin_walls(body, bench.spacing, _least_wall(design)), bench.spacing)
     taken = fitting & (body >= 0.0)
     middle = None
     if taken.any():
@@ -324,9 +328,11 @@ def _with_flange(body: Field, bench: _Bench, tables: Tables, design: Design) -> 
     if not design.flange:
         return body
     footprint = np.asarray((body < 0.0).any(0))
-    sheet = onlay(design.flange, bench.outer, tables, bench.above, least_above(bench.bone), footprint)
+    clear = least_above(bench.bone)
+    sheet = onlay(design.flange.width, _flange_height(design), bench.outer, tables, bench.above, clear, footprint)
     # Parts of the onlay that hang together with nothing, over a groove or a neighbouring bone, are left out.
-    body = _in_one_piece(np.minimum(body, sheet), bench.spacing)
+    joined = without_thin_walls(np.minimum(body, sheet), bench.spacing, design.wall)
+    body = _in_one_piece(joined, bench.spacing)
     return rounded(np.clip(body, -BAND, BAND), bench.outer, _thinnest(design))
 
 
@@ -350,7 +356,8 @@ def _gap_statistics(body: Field, barrier: Field, bench: _Bench, design: Design) 
     held = at(barrier)
     # Behind the barrier's own surface, the rounding of an edge or of a feather places the wall.
     moved = ((held - (design.gap - at(bench.bone)) > PLACED) | (held < -PLACED))[on_wall]
-    return gap_statistics(distance, moved, design.gap)
+    places = bench.outer.grid.ras_of(points[on_wall] / spacing)
+    return gap_statistics(distance, moved, places, design.gap)
 
 
 def _vector(values: npt.NDArray[np.floating]) -> Vector:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
-
-import platformdirs
 
 import CranialReconstructionLib
 from CranialReconstructionLib.errors import UserError
@@ -19,8 +18,17 @@ _SHIPPED = Path("Resources") / "Models"
 
 
 def user_folder() -> Path:
-    """Where packages that the user adds are kept."""
-    return Path(platformdirs.user_data_dir("cranial", appauthor=False)) / "models"
+    """Where packages that the user adds are kept: in the system's place for a program's own data.
+
+    Slicer's own process lists packages too, before anything is installed for it: standard library only.
+    """
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Application Support"
+    else:
+        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return home / "cranial" / "models"
 
 
 def model_folders() -> list[Path]:

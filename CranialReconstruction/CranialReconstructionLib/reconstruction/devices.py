@@ -50,8 +50,8 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UserError(
             f"{name.upper()} was asked for and does not work here: {problem}",
             where="device",
-            remedy="Use --device cpu, or --device auto to have the best one that works; for a GPU, install"
-            " the PyTorch build that fits it and its driver.",
+            remedy='Choose the device "cpu", or "auto" for the best one that works; for a GPU, install the PyTorch '
+            "build that fits it and its driver.",
         )
     return torch.device(name)
 
@@ -154,7 +154,7 @@ def largest_window(
             raise UserError(
                 f"the smallest plan needs {needed / 1e9:.2f} GB and {max(budget_bytes, 0) / 1e9:.2f} GB are free",
                 where=f"memory of device {device.type}",
-                remedy="Close other programs, or use another device with --device.",
+                remedy="Close other programs, or choose another device.",
             )
         sides[longest] = max(smallest, int(sides[longest] * 0.75) // multiple * multiple)
     k, j, i = sides

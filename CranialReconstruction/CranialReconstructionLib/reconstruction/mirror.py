@@ -173,6 +173,11 @@ def _compared(bone: Volume, reflection: Reflection, place: HeadPlacement) -> _Va
 
 def _warnings(defect: Volume, reflection: Reflection, vault: _Vault) -> tuple[str, ...]:
     found: list[str] = []
+    open_area = sum(len(hole) for hole in vault.holes()) * vault.cell
+    if open_area and not defect.voxels.any():
+        found.append(
+            f"The vault is open over about {open_area / 100.0:.0f} cm2, but the other side's bone does not fill it."
+        )
     if vault.bare > BOTH_MISSING:
         found.append(
             f"Over about {vault.bare / 100.0:.0f} cm2 of the vault bone is missing on both sides of the "

@@ -230,7 +230,7 @@ class Predictor:
             raise UserError(
                 f"the pass over the head needs {needed / 1e9:.1f} GB and {self._budget() / 1e9:.1f} GB are free",
                 where=f"memory of device {self.device.type}",
-                remedy="Close other programs, or use another device with --device.",
+                remedy="Close other programs, or choose another device.",
             )
         both = [
             torch.sigmoid(self._run(network, seen)),

@@ -23,7 +23,7 @@ CLEAR = 3.0
 GROWTH = 4.5
 # Sheets thinner than twice this are shavings along bone that is there, mm.
 SHAVING = 0.8
-JOINED = 2.0  # mm from the skull
+JOINED = 2.0  # mm from the skull, or the next voxel to it
 SMALLEST = 1000.0  # mm3
 # Half a millimetre of doubt remains in the best registration.
 LEAST_DOUBT = 0.5
@@ -59,7 +59,7 @@ def subtract(
     if not core.any():
         return window, core.astype(np.uint8), core.astype(np.float32)
     defect = _opened(missing & (distance_to(core, spacing) <= GROWTH), box)
-    defect = _joined(defect, from_bone, box.grid.voxel_volume)
+    defect = _joined(defect, from_bone < max(JOINED, 1.01 * max(spacing)), box.grid.voxel_volume)
     if not defect.any():
         return window, defect.astype(np.uint8), defect.astype(np.float32)
     doubt = max(reflection.residual, LEAST_DOUBT)
@@ -85,7 +85,8 @@ def reflected(skull: Volume, grid: Grid, reflection: Reflection) -> npt.NDArray[
 
 def _opened(mask: Mask, like: Volume) -> Mask:
     image = like.with_voxels(mask.astype(np.uint8)).to_itk()
-    radius = [max(1, round(SHAVING / spacing)) for spacing in like.spacing]
+    # Where voxels are longer than a shaving is thick, a sheet of one voxel may be all of the bone.
+    radius = [round(SHAVING / spacing) for spacing in like.spacing]
     opened = sitk.GetArrayFromImage(sitk.BinaryMorphologicalOpening(image, radius, sitk.sitkBall, 0, 1))
     return np.asarray(opened > 0)
 
@@ -101,12 +102,12 @@ def _holding(mask: Mask, ijk: Points) -> Mask:
     return np.asarray(kept[labels])
 
 
-def _joined(mask: Mask, from_bone: npt.NDArray[np.float32], voxel_volume: float) -> Mask:
+def _joined(mask: Mask, beside_bone: Mask, voxel_volume: float) -> Mask:
     """The components of ``mask`` that are large enough and touch the rim."""
     labels, count = ndimage.label(mask)
     kept = np.bincount(labels.ravel(), minlength=count + 1) * voxel_volume >= SMALLEST
     touching = np.zeros(count + 1, dtype=np.bool_)
-    touching[labels[mask & (from_bone < JOINED)]] = True
+    touching[labels[mask & beside_bone]] = True
     kept &= touching
     kept[0] = False
     return np.asarray(kept[labels])

@@ -42,7 +42,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise UserError(
             f"format {unknown[0]!r} is unknown" if unknown else "no format is named",
-            where="--format",
+            where="format",
             remedy=f"Choose from {', '.join(FORMATS)}, separated by commas.",
         )
     return names

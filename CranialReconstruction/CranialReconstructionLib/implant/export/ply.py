@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,13 @@ from CranialReconstructionLib.implant.export.about import About, Pieces, ascii_o
 _FACE = np.dtype([("count", "u1"), ("indices", "<i4", 3)])
 
 
-def write_ply(pieces: Pieces, path: Path, about: About) -> None:
+def write_ply(
+    pieces: Pieces, path: Path, about: About, values: Mapping[str, npt.NDArray[np.floating]] | None = None
+) -> None:
     """Write little-endian PLY: float32 millimetres in ``about.frame``, all pieces together, notices as comments.
+
+    Args:
+        values: further properties (V,) of the vertices of all pieces, by name, as float32.
 
     Raises:
         UserError: nothing to write, or no right or space to write it.
@@ -28,11 +34,12 @@ def write_ply(pieces: Pieces, path: Path, about: About) -> None:
         "format binary_little_endian 1.0",
         *(f"comment {ascii_of(line)}" for line in about.lines),
         f"element vertex {len(mesh.vertices)}",
-        *(f"property float {axis}" for axis in "xyz"),
+        *(f"property float {name}" for name in ("x", "y", "z", *(values or {}))),
         f"element face {len(faces)}",
         "property list uchar int vertex_indices",
         "end_header\n",
     ]
-    vertices = to_frame(mesh.vertices, about.frame).astype("<f4")
+    columns = [to_frame(mesh.vertices, about.frame), *(values or {}).values()]
+    vertices = np.column_stack(columns).astype("<f4")
     with whole_file(path) as part:
         part.write_bytes("\n".join(header).encode("ascii") + vertices.tobytes() + faces.tobytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
 
 from CranialReconstructionLib.implant.design import ANATOMICAL, Design
@@ -53,6 +53,8 @@ def _value(design: Design, name: str, value: Any) -> str:
         return f"{design.wall:g} mm" + (f", as usual for {design.material}" if value is None else "")
     if value is None or value == ():
         return LABELS.get(name, ("", "", ""))[2] or "none"
+    if name == "flange" and value.thickness is None:
+        return f"{_text(replace(value, thickness=design.flange_thickness))}, the least for {design.material}"
     return _text(value)
 
 

@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from CranialReconstructionLib.digest import sha256_of
-
-if TYPE_CHECKING:
-    from CranialReconstructionLib.implant.export.algorithm import Algorithm
+from CranialReconstructionLib.implant.export.algorithm import Algorithm
 
 CONFIDENCE = "confidence.nrrd"
 
@@ -39,13 +37,11 @@ def origin_beside(defect: Path) -> DefectOrigin:
     The confidence is taken only if neither it nor the defect has changed since they were written together: the
     surface is cut from the confidence, so somebody's corrections of the mask would be lost.
     """
-    from CranialReconstructionLib.implant.export.algorithm import Algorithm
-
     report = _report(defect.parent / "report.json")
     confidence = defect.parent / CONFIDENCE
     stated = report.get("files", {}) if report else {}
     if not report or defect.name not in stated:
-        unused = f"{confidence} is not used: nothing says that it belongs to the defect. Give it with --confidence."
+        unused = f"{confidence} is not used: nothing says that it belongs to the defect. Name it to have it used."
         return DefectOrigin(Algorithm(), warnings=(unused,) if confidence.is_file() else ())
     if stated[defect.name] != sha256_of(defect):
         changed = "the defect has been changed since it was reconstructed: it is taken as it is, without confidence"
@@ -58,8 +54,6 @@ def origin_beside(defect: Path) -> DefectOrigin:
 
 def origin_in(report: Mapping[str, Any], kind: Literal["AUTOMATIC", "SEMIAUTOMATIC"] = "AUTOMATIC") -> DefectOrigin:
     """What a report of ``cranial reconstruct`` says of its defect."""
-    from CranialReconstructionLib.implant.export.algorithm import Algorithm
-
     model = report.get("model")
     if not model:
         return DefectOrigin(Algorithm(kind, str(report["method"]), str(report["cranial"])))

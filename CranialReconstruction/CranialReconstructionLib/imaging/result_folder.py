@@ -30,7 +30,7 @@ def result_folder(folder: Path) -> Iterator[Path]:
         raise UserError(
             f"the output folder cannot be written ({error.strerror or error})",
             where=str(folder),
-            remedy="Name a folder that you may write to with -o.",
+            remedy="Name a folder that you may write to.",
         ) from error
     finished = False
     try:
@@ -45,7 +45,7 @@ def result_folder(folder: Path) -> Iterator[Path]:
         raise UserError(
             f"the results cannot be written ({error.strerror or error})",
             where=str(folder),
-            remedy="Free some disk space, or name another folder with -o.",
+            remedy="Free some disk space, or name another folder.",
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
