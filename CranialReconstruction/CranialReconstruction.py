@@ -69,7 +69,7 @@ class CranialReconstructionWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, lambda caller, event: self.panel.show_case(None))
         self.addObserver(scene, scene.EndCloseEvent, self._scene_changed)
-        self.addObserver(scene, scene.EndImportEvent, self._scene_changed)
+        self.addObserver(scene, scene.EndImportEvent, self._scene_loaded)
         self.enter()
 
     def enter(self):
@@ -85,6 +85,12 @@ class CranialReconstructionWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
+
+    def _scene_loaded(self, caller, event):
+        from CranialReconstructionLib.scene.colours import restore_colours
+
+        restore_colours(slicer.mrmlScene)
+        self._scene_changed(caller, event)
 
     def _scene_changed(self, caller, event):
         if self.parent.isEntered:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import slicer
 from headless import GEOMETRIES, Application, affine, blob
+from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.volume import Grid
+from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.scene import segments
 from CranialReconstructionLib.scene.segments import (
     make_surfaces,
     mask_from_labelmap,
@@ -185,3 +187,34 @@ def test_segments_carry_a_term_that_slicer_knows(application: Application) -> No
     assert segment.GetTag(segment.GetTerminologyEntryTagName(), tag)
     assert logic.DeserializeTerminologyEntry(str(tag), entry)
     assert entry.GetTypeObject().GetCodeMeaning() == "Skull"
+
+
+def test_a_large_segment_is_shown_from_coarser_voxels_at_its_place(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = np.indices((60, 60, 60)) - 30.0
+    ball = Volume((np.linalg.norm(places, axis=0) < 24.0).astype(np.uint8), affine((10.0, 20.0, 30.0), (0.5, 0.5, 0.5)))
+    small = ball.with_voxels((np.linalg.norm(places - 26.0, axis=0) < 3.0).astype(np.uint8))
+    node = new_segmentation(application.scene, "Balls", grid=ball.grid)
+    big_id = put_segment(node, ball, "Big", (1.0, 0.0, 0.0))
+    small_id = put_segment(node, small, "Small", (0.0, 1.0, 0.0))
+    monkeypatch.setattr(segments, "LARGE", 50_000)
+
+    make_surfaces(node)
+
+    content = node.GetSegmentation()
+    shown = {name: content.GetSegment(name).GetRepresentation("Closed surface") for name in (big_id, small_id)}
+    middle = ball.grid.ras_of((30.0, 30.0, 30.0))[0]
+    points = vtk_to_numpy(shown[big_id].GetPoints().GetData())
+    np.testing.assert_allclose(np.linalg.norm(points - middle, axis=1), 12.0, atol=0.8)
+    alone = new_segmentation(application.scene, "Alone", grid=ball.grid)
+    alone_id = put_segment(alone, ball, "Big", (1.0, 0.0, 0.0))
+    monkeypatch.setattr(segments, "LARGE", 10**9)
+    make_surfaces(alone)
+    full = alone.GetSegmentation().GetSegment(alone_id).GetRepresentation("Closed surface")
+    assert shown[big_id].GetNumberOfPoints() < 0.4 * full.GetNumberOfPoints()
+    # A small one beside it keeps its detail.
+    near = np.linalg.norm(
+        vtk_to_numpy(shown[small_id].GetPoints().GetData()) - ball.grid.ras_of((56.0, 56.0, 56.0))[0], axis=1
+    )
+    np.testing.assert_allclose(near, 1.5, atol=0.4)

@@ -59,7 +59,9 @@ def test_linear_transforms_above_are_part_of_the_place(application: Application)
 
 def test_a_transform_that_bends_is_refused_and_named(application: Application) -> None:
     node = node_from_volume(application.scene, blob(affine()), "ct")
-    node.SetAndObserveTransformNodeID(application.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "warp").GetID())
+    node.SetAndObserveTransformNodeID(
+        application.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "warp").GetID()
+    )
     with pytest.raises(UserError, match=r"ct: the transform 'warp' above it is not linear.*Harden"):
         volume_from_node(node)
 
@@ -114,7 +116,9 @@ def test_facts_name_thick_slices_tilt_and_a_low_image(application: Application) 
     assert (facts.shape, facts.is_ct) == ((9, 11, 13), True)
     assert facts.tilt == pytest.approx(12.0, abs=1e-6)
     assert facts.slice_distance == pytest.approx(3.0 / np.cos(np.radians(12.0)))
-    assert [word for word in ("apart", "tilted by 12.0", "27 mm high") if not any(word in w for w in facts.warnings)] == []
+    assert [
+        word for word in ("apart", "tilted by 12.0", "27 mm high") if not any(word in w for w in facts.warnings)
+    ] == []
 
 
 def test_facts_of_a_good_mask_warn_of_nothing(application: Application) -> None:

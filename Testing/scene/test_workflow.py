@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from conftest import Application
+from headless import Application
 from engine_workers import PRODUCT, engine
 from spherical_skull import SphericalSkull, grid_around
 from synthetic_head import SyntheticHead

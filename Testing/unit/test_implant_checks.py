@@ -17,6 +17,7 @@ from CranialReconstructionLib.implant.checks import (
     check_mould,
     check_piece,
     check_reduction,
+    check_solid,
     check_surface,
     check_symmetry,
 )
@@ -31,6 +32,7 @@ from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.mould import Mould
 from CranialReconstructionLib.implant.read_back import check_file
 from CranialReconstructionLib.implant.sharp_rim import sharp_rim
+from CranialReconstructionLib.implant.solid import implant_solids
 from CranialReconstructionLib.implant.symmetry import Symmetry
 
 
@@ -86,6 +88,10 @@ def test_a_faulty_surface_is_named() -> None:
     assert check_surface(whole).value == "sound"
     place = check_surface(joined([whole, ball(5.0)])).value
     assert "at R 2." in place or "at R 3." in place
+    at = check_surface(joined([whole, ball(5.0)])).at
+    assert at is not None
+    assert at[0] == pytest.approx(2.5, abs=1.0)
+    assert np.hypot(at[1], at[2]) == pytest.approx(np.sqrt(100.0 - 2.5**2), abs=1.0)
 
 
 def test_a_piece_is_judged_by_its_design() -> None:
@@ -94,6 +100,51 @@ def test_a_piece_is_judged_by_its_design() -> None:
     assert found == {"printable surface": "pass", "minimum wall": "warn", "extent": "pass", "triangles": "pass"}
     found = {check.name: check.verdict for check in check_piece(plate, Design(minimum_wall=2.0), " of piece 1")}
     assert found["minimum wall of piece 1"] == "fail"
+
+
+def test_the_thinnest_wall_has_its_place() -> None:
+    wedge = trimesh.creation.box((40.0, 30.0, 1.0)).subdivide().subdivide().subdivide()
+    wedge.vertices[:, 2] *= 1.5 + 0.05 * wedge.vertices[:, 0]
+    (wall,) = (check for check in check_piece(mesh_of(wedge), Design()) if check.name == "minimum wall")
+    assert wall.at is not None
+    assert wall.at[0] < -16.0
+
+
+def test_checks_lead_to_the_place(masks: tuple[Volume, Volume]) -> None:
+    # On its right the outer table hangs over the missing bone.
+    skull, defect = masks
+    ras = skull.grid.ras_of(np.argwhere(defect.voxels)[:, ::-1])
+    over = np.zeros_like(defect.voxels)
+    over[defect.voxels > 0] = (np.linalg.norm(ras, axis=1) > 78.0) & (ras[:, 0] > 10.0)
+    given = skull.with_voxels(skull.voxels | over), defect.with_voxels(defect.voxels & (1 - over))
+    design = Design(axis=(0.0, 0.0, -1.0))
+    (solid,) = implant_solids(*given, design)
+    found = {check.name: check for check in check_solid(solid, design)}
+    for name in ("gap", "step at the rim", "undercut along the axis"):
+        place = found[name].at
+        assert place is not None, name
+        assert 70.0 < np.linalg.norm(place) < 82.0, name
+        assert 8.0 < np.hypot(place[0], place[1]) < 20.0, name
+    undercut = found["undercut along the axis"].at
+    assert undercut is not None
+    assert undercut[0] > 8.0
+    assert found["collision with the skull"].at is None
+    # Had it not been cut away, it would meet the bone there.
+    filled = np.minimum(solid.field.voxels, np.where(np.abs(solid.bone.voxels) < 2.0, -1.0, 1.0)).astype(np.float32)
+    colliding = replace(solid, field=solid.field.with_voxels(filled), collision=1.0)
+    (check,) = (check for check in check_solid(colliding, design) if check.name == "collision with the skull")
+    assert check.at is not None
+    kji = np.rint(solid.bone.grid.ijk_of(check.at)[0]).astype(int)[::-1]
+    assert filled[tuple(kji)] < 0.0
+    assert solid.bone.voxels[kji[0] :, kji[1], kji[2]].min() < -1.5
+
+
+def test_a_sharp_edge_has_its_place() -> None:
+    rim = sharp_rim(plug(15.0, 0.5), wall=1.5)
+    assert rim.sharpest is not None
+    # The plug's radius is 15 mm at its upper end.
+    assert np.hypot(rim.sharpest[0], rim.sharpest[1]) > 0.0
+    assert sharp_rim(plug(70.0, 0.5), wall=1.5).sharpest is None
 
 
 def test_symmetry_warns_and_the_midline_has_no_other_side() -> None:
@@ -150,6 +201,7 @@ def test_the_wall_beside_a_hole_is_measured() -> None:
     assert thinnest_beside(drilling) == pytest.approx([6.0, 6.0, 3.0], abs=0.06)
     (check,) = check_holes(drilling, Design())
     assert (check.verdict, check.value) == ("pass", "3.00 mm of wall beside 3 holes")
+    assert check.at == pytest.approx(drilling.holes[2].at)
     (check,) = check_holes(drilling, Design(minimum_wall=3.5))
     assert check.verdict == "fail"
     assert list(check_holes(Drilling(drilling.mesh, [], []), Design())) == []

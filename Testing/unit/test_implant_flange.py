@@ -79,7 +79,9 @@ def test_a_flange_below_the_minimum_wall_is_refused_with_the_way_out() -> None:
         implant_solids(bone, missing, Design(flange=Flange(8.0, 0.8)))
 
 
-@pytest.mark.parametrize(("material", "thickness"), [("PEEK", 1.5), ("PMMA", 2.0), ("bone-like", 1.0), ("titanium", 0.8)])
+@pytest.mark.parametrize(
+    ("material", "thickness"), [("PEEK", 1.5), ("PMMA", 2.0), ("bone-like", 1.0), ("titanium", 0.8)]
+)
 def test_a_flange_without_a_thickness_is_as_thin_as_its_material_may_be(material: str, thickness: float) -> None:
     assert Design(material=material, flange=Flange(8.0)).flange_thickness == thickness
 

@@ -199,6 +199,9 @@ def test_every_parameter_of_a_design_is_told() -> None:
     assert told["Thickness"] == ("0.8 mm, as usual for titanium", OURS)
     assert told["Insertion axis, from outside to inside (RAS)"] == ("0 0.6 -0.8", CHOSEN)
     assert told["Perfusion holes"][0] == "diameter 1.7, pitch 10, margin 5"
+    assert told["Flange on the outer table"][0] == "width 9, thickness 0.7"
+    thinnest = {name: value for name, value, _ in parameter_table(Design(flange=Flange(9.0))).rows}
+    assert thinnest["Flange on the outer table"] == "width 9, thickness 1.5, the least for PEEK"
     assert told["Single holes (places in RAS)"][0] == "at 1.5 2.5 3.5, diameter 2"
     assert "anatomical" in {row[0]: row[1] for row in parameter_table(Design("bone-like")).rows}["Thickness"]
 

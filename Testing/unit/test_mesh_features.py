@@ -98,6 +98,17 @@ def test_a_bevel_that_undercuts_the_hole_is_noticed_below_the_surface() -> None:
         drill(mesh_of(slanted), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),)))
 
 
+def test_a_step_in_the_outer_surface_counts_as_an_edge_of_what_stands_out() -> None:
+    # A flange 1.2 mm high takes hold of a plate; its edge, at x = 0, leans by 30 degrees.
+    plate = Manifold.cube((40.0, 40.0, 4.0)).translate((-20.0, -20.0, 0.0))
+    raised = Manifold.cube((21.0, 40.0, 5.2)).translate((-1.0, -20.0, 0.0))
+    leaning = np.array([np.cos(np.radians(30.0)), 0.0, -np.sin(np.radians(30.0))])
+    body = mesh_of(plate + raised.trim_by_plane(leaning.tolist(), float(leaning @ [0.0, 0.0, 4.0])))
+    assert drill(body, AXIS, Design(holes=(Hole((4.0, 0.0, 5.2)),))).holes
+    with pytest.raises(UserError, match="to the edge"):
+        drill(body, AXIS, Design(holes=(Hole((2.2, 0.0, 5.2)),)))
+
+
 def test_no_holes_change_nothing() -> None:
     cap = _cap()
     assert drill(cap, AXIS, Design()).mesh is cap

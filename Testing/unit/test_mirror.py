@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.spatial.transform import Rotation
+from synthetic_head import SyntheticHead
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Grid, Volume
@@ -125,3 +126,21 @@ def test_what_is_no_head_is_refused(bone: int) -> None:
     voxels[:bone, :bone, :bone] = 1
     with pytest.raises(UserError):
         mirror_defect(Volume(voxels, np.eye(4), "thing"))
+
+
+@pytest.mark.parametrize("spacing", [2.0, 2.5, 3.0])
+def test_a_hole_is_filled_however_long_the_voxels_are(spacing: float) -> None:
+    head = SyntheticHead()
+    grid = head.grid((spacing, spacing, spacing))
+    outcome = mirror_defect(head.skull(grid))
+    assert _dice(outcome.defect.voxels > 0, head.defect(grid).voxels > 0) > 0.8
+    assert outcome.warnings == ()
+
+
+def test_an_opening_that_stays_open_is_told_of() -> None:
+    # A window of bone is missing, too little of it for a defect.
+    head = SyntheticHead(hole_radius=7.5)
+    outcome = mirror_defect(head.skull(head.grid((1.5, 1.5, 1.5))))
+    assert not outcome.defect.voxels.any()
+    (warning,) = outcome.warnings
+    assert "does not fill it" in warning

@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 HEAD_BYTES = 300_000_000
 VOXEL_BYTES = 8
 
+ENOUGH = "The memory is enough."
+LARGE_VOLUME = "Close other programs, or resample the volume to larger voxels."
+BUSY_DEVICE = "Close other programs that use the graphics card, or choose the CPU."
+BUSY_COMPUTER = "Close other programs, or use the mirror method, which needs less memory."
+_TOO_LARGE = {"fits": False, "problem": "the main memory is too small for this volume", "advice": LARGE_VOLUME}
+
 
 def main_memory_plan(shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Bytes of main memory that the volumes of a skull of ``shape`` (K, J, I) need, and that are free."""
+    """Bytes of main memory that the volumes of a skull of ``shape`` (K, J, I) need, and that are free.
+
+    Returns:
+        ``main_needed``, ``main_free``, the ``device``, whether that ``fits``, the ``problem`` if not, and ``advice``.
+    """
     from CranialReconstructionLib.reconstruction.main_memory import available_main_memory
 
     needed, free = HEAD_BYTES + VOXEL_BYTES * math.prod(shape), available_main_memory()
-    return {"device": "cpu", "main_needed": needed, "main_free": free, "fits": needed <= free, "problem": ""}
+    plan: dict[str, Any] = {"device": "cpu", "main_needed": needed, "main_free": free}
+    return plan | (_TOO_LARGE if needed > free else {"fits": True, "problem": "", "advice": ENOUGH})
 
 
 def network_plan(predictor: Predictor, shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -51,14 +62,19 @@ def network_plan(predictor: Predictor, shape: tuple[int, int, int]) -> dict[str,
             try:
                 sides = largest_window(network, entry.window_voxels, multiple, budget, device, channels)
             except UserError as error:
-                plan |= {"fits": False, "problem": error.problem}
+                plan |= {"fits": False, "problem": error.problem, "advice": _busy(device.type)}
             plan["window"] = list(sides)
         needed = max(needed, estimate_memory(network, (1, channels, *sides), device, multiple))
     plan["device_needed"] = needed
     if device.type == "cpu":
         plan["main_needed"] += needed
     if plan["main_needed"] > plan["main_free"]:
-        plan |= {"fits": False, "problem": "the main memory is too small for this volume"}
+        plan |= _TOO_LARGE
     if needed > budget:
-        plan |= {"fits": False, "problem": f"the network needs {needed / 1e9:.2f} GB of {free / 1e9:.2f} GB free"}
+        problem = f"the network needs {needed / 1e9:.2f} GB of {free / 1e9:.2f} GB free"
+        plan |= {"fits": False, "problem": problem, "advice": _busy(device.type)}
     return plan
+
+
+def _busy(device: str) -> str:
+    return BUSY_COMPUTER if device == "cpu" else BUSY_DEVICE

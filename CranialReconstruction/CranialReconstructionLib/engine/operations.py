@@ -112,7 +112,7 @@ class Operations:
         }
 
     def estimate(self, arguments: Estimate, report: Report) -> Mapping[str, Any]:
-        """Memory that a reconstruction needs and has, in bytes: see ``memory_plan``."""
+        """Memory that a reconstruction needs and has, in bytes, and whether it fits: see ``memory_plan``."""
         if arguments.method == "mirror":
             return main_memory_plan(arguments.shape)
         predictor = self._ready(arguments.model, arguments.device, report)

@@ -9,7 +9,7 @@ from CranialReconstructionLib.implant.holes import Drilling
 from CranialReconstructionLib.implant.mesh_probe import MeshProbe
 
 DIRECTIONS = 72  # around a hole: a hole of 2 mm at 20 mm pitch is not missed between two of them
-DEPTHS = (0.3, 0.5, 0.7)  # shares of the wall's thickness
+DEPTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # shares of a hole's depth
 INTO_WALL = 0.05  # how far beyond a hole's polygon a ray starts, mm
 FARTHEST = 30.0  # mm
 
@@ -17,7 +17,7 @@ FARTHEST = 30.0  # mm
 def thinnest_beside(drilling: Drilling) -> npt.NDArray[np.float64]:
     """Millimetres of material (N,) between each hole and the rim or the next hole, straight away from it.
 
-    30 mm where nothing is nearer. It is looked for at three depths of the wall in 72 directions, so that what a
+    30 mm where nothing is nearer. It is looked for at five depths of each hole in 72 directions, so that what a
     hole's drill did is judged by the surface that is left and not by where it was to be drilled.
     """
     if not drilling.holes:

@@ -25,7 +25,7 @@ SEGMENTS = 48  # of a hole's circle
 DEEPEST = 60.0  # through which a hole may go, mm
 BEYOND = 1.0  # that a drill starts before and ends behind the wall, mm
 RING = 24  # places around a hole where the wall is looked for
-DEPTHS = (0.3, 0.5, 0.7)  # shares of the wall's thickness at which it is looked for
+DEPTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # shares of its depth at which it is looked for: a flange's step, a bevel's foot
 
 
 @dataclass(frozen=True, eq=False)

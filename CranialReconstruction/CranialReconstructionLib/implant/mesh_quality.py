@@ -159,7 +159,7 @@ def is_two_manifold(mesh: Mesh) -> bool:
 
 
 def welded(mesh: Mesh) -> Mesh:
-    """With one vertex at a place, to single precision; vertices that no triangle uses are left out."""
+    """With one vertex at a place, to single precision, and none that no triangle uses; itself if it is so already."""
     used = np.flatnonzero(np.bincount(mesh.triangles.ravel(), minlength=len(mesh.vertices)))
     places = mesh.vertices[used].astype(np.float32)
     # Sorting by columns takes a tenth of numpy.unique's time on rows.
@@ -167,6 +167,8 @@ def welded(mesh: Mesh) -> Mesh:
     ordered = places[order]
     first = np.ones(len(used), dtype=bool)
     first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    if len(used) == len(mesh.vertices) and first.all():
+        return mesh
     merged = np.zeros(len(mesh.vertices), dtype=np.int64)
     merged[used[order]] = np.cumsum(first) - 1
     return Mesh(mesh.vertices[used[order[first]]], merged[mesh.triangles])

@@ -23,7 +23,14 @@ from CranialReconstructionLib.implant.input_checks import check_input
 from CranialReconstructionLib.implant.insertion import Insertion, bench_grid, insertion_of, least_above
 from CranialReconstructionLib.implant.mesh import Mesh
 from CranialReconstructionLib.implant.meshing import surface_of
-from CranialReconstructionLib.implant.outer_surface import BONE_RING, OuterSurface, Tables, faired_outer, read_tables
+from CranialReconstructionLib.implant.outer_surface import (
+    BONE_RING,
+    OuterSurface,
+    Tables,
+    crossing,
+    faired_outer,
+    read_tables,
+)
 from CranialReconstructionLib.implant.preview_holes import drilled
 from CranialReconstructionLib.implant.solid import (
     FLANGE_MARGIN,
@@ -42,8 +49,10 @@ Field = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
 Report = Callable[[str], None]
 
-# Voxels that the thinnest sheet must hold to have a surface.
-SHEET_VOXELS = 1.25
+# Voxels that the thinnest sheet must hold to have its two sides in the right places.
+SHEET_VOXELS = 2.0
+# The same for a flange, which takes the more hold of the implant the thicker it is made.
+FLANGE_VOXELS = 1.25
 # Millimetres about a defect that the widest flange may ask for.
 SURROUNDINGS = 40.0
 # Millimetres between the nodes of the outer surface.
@@ -145,9 +154,8 @@ class _Site:
         insertion = self._found if design.axis is None else insertion_of(*self._sampled, design.axis)
         report("outer surface")
         ground = self._ground(insertion, design)
-        least = SHEET_VOXELS * self._spacing
         thickness = _thickness(ground.outer, design)
-        outer = replace(ground.outer, thickness=np.maximum(thickness, least))
+        outer = replace(ground.outer, thickness=np.maximum(thickness, SHEET_VOXELS * self._spacing))
         report("distances")
         bench = _bench(outer, ground.bone, design)
         report("body")
@@ -156,7 +164,7 @@ class _Site:
         rise = 1.0
         if design.flange:
             report("flange")
-            onlaid = max(design.flange_thickness, least)
+            onlaid = max(design.flange_thickness, FLANGE_VOXELS * self._spacing)
             rise = design.flange_thickness / onlaid
             footprint = np.asarray((body < 0.0).any(0))
             sheet = onlay(design.flange.width, onlaid, outer, ground.tables, bench.above, clear, footprint)
@@ -164,7 +172,7 @@ class _Site:
         report("surface")
         pressing = _Pressing(outer, thickness / outer.thickness, rise)
         mesh = pressing.pressed(surface_of(Volume(body, outer.grid.ijk_to_ras, "preview")))
-        columns = pressing.thickness(body, bench.above)
+        columns = pressing.thickness(body)
         volume, left_out = mesh.volume / 1000.0, 0
         if design.holes or design.perfusion:
             report("holes")
@@ -223,14 +231,17 @@ class _Pressing:
         moved = (height * (kept - 1.0))[:, None] * outer.normals_at(mesh.vertices)
         return Mesh(mesh.vertices + moved, mesh.triangles)
 
-    def thickness(self, body: Field, above: Field) -> npt.NDArray[np.float64]:
-        """Millimetres (J, I) of the pressed body in each column, along the outer surface's normal."""
-        spacing = self.outer.spacing
-        share = np.clip(0.5 - body / np.float32(spacing), 0.0, 1.0)
-        under = (share * (above < 0.0)).sum(axis=0, dtype=np.float64)
-        over = share.sum(axis=0, dtype=np.float64) - under
+    def thickness(self, body: Field) -> npt.NDArray[np.float64]:
+        """Millimetres (J, I) of the pressed body in each column, along the outer surface's normal; 0 beside it."""
+        spacing, inside = self.outer.spacing, body < 0.0
+        share = np.float32(0.5) - body / np.float32(spacing)
+        sides = []
+        for from_top in (True, False):
+            side, covered = crossing(share, inside, spacing, from_top)
+            height = side - self.outer.height
+            sides.append(height * np.where(height < 0.0, self.sink, self.rise))
         steep = np.sqrt(1.0 + (self.outer.slope**2).sum(0))
-        return np.asarray((under * self.sink + over * self.rise) * spacing / steep)
+        return np.where(covered, (sides[0] - sides[1]) / steep, 0.0)
 
 
 def _thinnest_of(columns: Floats, wall: float, spacing: float) -> float:

@@ -9,6 +9,7 @@ flat boxes for triangles; for two in one plane, across an edge). Triangles that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,18 @@ AT_ONCE = 500_000  # pairs tested together, to bound the memory
 FOLDED = -1.0 + 1e-9  # cosine between the normals of two neighbours that lie on each other
 
 
+# A mesh is made free of them when it is made, and checked as a whole later: it is one search for both.
+_found: WeakKeyDictionary[Mesh, Pairs] = WeakKeyDictionary()
+
+
 def self_intersections(mesh: Mesh) -> Pairs:
-    """Pairs of triangles (N, 2) that meet elsewhere than at vertices and edges they share."""
+    """Pairs of triangles (N, 2) that meet elsewhere than at vertices and edges they share; kept with the mesh."""
+    if mesh not in _found:
+        _found[mesh] = _search(mesh)
+    return _found[mesh]
+
+
+def _search(mesh: Mesh) -> Pairs:
     if len(mesh.triangles) < 2:
         return np.zeros((0, 2), dtype=np.int64)
     corners = mesh.corners - mesh.vertices.mean(axis=0)

@@ -17,11 +17,12 @@ FOLDER = "CranialReconstruction.Folder"
 
 def adopt(case: Any, node: Any) -> None:
     """Make ``node`` one of the case's, and put it into the case's folder of the subject hierarchy."""
-    node.SetNodeReferenceID(OWNER, case.GetID())
     hierarchy = _hierarchy(case)
-    if hierarchy is None:
+    # Before the node is one of the case's: it may lie in another's folder.
+    folder = hierarchy and (_folder(case, hierarchy) or _new_folder(case, hierarchy))
+    node.SetNodeReferenceID(OWNER, case.GetID())
+    if not folder:
         return
-    folder = _folder(case, hierarchy) or _new_folder(case, hierarchy)
     item = hierarchy.GetItemByDataNode(node)
     if item == hierarchy.GetInvalidItemID():
         hierarchy.CreateItem(folder, node)

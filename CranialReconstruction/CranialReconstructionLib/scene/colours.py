@@ -27,9 +27,7 @@ _NAMES = {"even": "Cranial thickness", "about_zero": "Cranial fit", "confidence"
 
 def colour_table(scene: Any, kind: Kind) -> Any:
     """The colour node of that kind; it is made when it is first asked for, and saved with the scene."""
-    nodes = scene.GetNodesByClass("vtkMRMLColorTableNode")
-    every = (nodes.GetItemAsObject(number) for number in range(nodes.GetNumberOfItems()))
-    node = next((node for node in every if node.GetAttribute(TABLE) == kind), None)
+    node = next((node for node in _tables(scene) if node.GetAttribute(TABLE) == kind), None)
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", _NAMES[kind])
         node.SetAttribute(TABLE, kind)
@@ -39,9 +37,14 @@ def colour_table(scene: Any, kind: Kind) -> Any:
             node.SetColor(number, f"{number / (STEPS - 1):.3f}", *colour, 1.0)
         node.SetDescription("From low to high")
         node.SetHideFromEditors(False)
-    # A file of colours does not hold this one, so it is set again after a scene was loaded.
-    node.GetLookupTable().SetNanColor(*UNKNOWN, 1.0)
+        _set_unknown(node)
     return node
+
+
+def restore_colours(scene: Any) -> None:
+    """Set again what a file of colours does not hold; to be called when a scene has been loaded."""
+    for node in _tables(scene):
+        _set_unknown(node)
 
 
 def show_legend(displayable: Any, title: str, shown: bool = True) -> None:
@@ -56,6 +59,16 @@ def show_legend(displayable: Any, title: str, shown: bool = True) -> None:
     legend.SetLabelFormat("%.1f")
     legend.SetNumberOfLabels(5)
     legend.SetVisibility(shown)
+
+
+def _tables(scene: Any) -> list[Any]:
+    nodes = scene.GetNodesByClass("vtkMRMLColorTableNode")
+    every = (nodes.GetItemAsObject(number) for number in range(nodes.GetNumberOfItems()))
+    return [node for node in every if node.GetAttribute(TABLE) is not None]
+
+
+def _set_unknown(node: Any) -> None:
+    node.GetLookupTable().SetNanColor(*UNKNOWN, 1.0)
 
 
 def _between(anchors: str) -> np.ndarray:

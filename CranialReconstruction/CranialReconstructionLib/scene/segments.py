@@ -12,6 +12,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.imaging.pooling import bone_box, pooled
 from CranialReconstructionLib.imaging.resampling import resample
 from CranialReconstructionLib.imaging.volume import Array, Grid, Volume
 from CranialReconstructionLib.scene.frames import Matrix, array_of, to_world, vtk_matrix
@@ -26,6 +27,9 @@ SKULL_TERMINOLOGY = (
 )
 # Voxels: two lattices that differ by less than this everywhere are one.
 SAME_LATTICE = 0.05
+# Voxels of a segment's own box above which its first surface is made of coarser ones, of this edge, mm.
+LARGE = 8_000_000
+SHOWN_SPACING = 1.35
 
 
 def segment_names(segmentation: Any) -> dict[str, str]:
@@ -143,8 +147,40 @@ def put_segment(segmentation: Any, mask: Volume, name: str, colour: Colour, segm
 
 
 def make_surfaces(segmentation: Any) -> None:
-    """Show the segments in 3D; from then on, the surfaces follow every edit."""
+    """Show the segments in 3D; from then on, the surfaces follow every edit.
+
+    Slicer takes six seconds, in which its windows stand still, for the surface of a whole skull at a scanner's
+    resolution. Large segments are shown from coarser voxels instead until they are edited.
+    """
+    content = segmentation.GetSegmentation()
+    to_own = np.linalg.inv(to_world(segmentation))
+    for segment_id in segment_names(segmentation):
+        segment = content.GetSegment(segment_id)
+        labelmap = segment.GetRepresentation(_binary_labelmap())
+        if labelmap is None or segment.GetRepresentation(_closed_surface()) is not None:
+            continue
+        # Several segments may lie in one image, so that its size says nothing yet.
+        if labelmap.GetNumberOfPoints() > LARGE:
+            mask = mask_from_segment(segmentation, segment_id)
+            box = bone_box(mask)
+            if box is not None and np.prod(np.subtract(box[1], box[0])) > LARGE:
+                surface = _coarse_surface(mask, to_own)
+                segment.AddRepresentation(_closed_surface(), surface)
     segmentation.CreateClosedSurfaceRepresentation()
+
+
+def _coarse_surface(mask: Volume, to_own: Matrix) -> Any:
+    """Slicer's surface of a mask on coarser voxels."""
+    shares = pooled(mask, SHOWN_SPACING)
+    # The least share that counts is below a half, so that thin bone is not lost.
+    image = _image(shares.with_voxels((shares.voxels >= 0.4).view(np.uint8)), to_own)
+    alone = slicer.vtkSegmentation()
+    alone.SetSourceRepresentationName(_binary_labelmap())
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation(_binary_labelmap(), image)
+    alone.AddSegment(segment, "shown")
+    alone.CreateRepresentation(_closed_surface())
+    return segment.GetRepresentation(_closed_surface())
 
 
 def _geometry_parameter() -> str:
@@ -153,6 +189,10 @@ def _geometry_parameter() -> str:
 
 def _binary_labelmap() -> str:
     return str(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName())
+
+
+def _closed_surface() -> str:
+    return str(slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName())
 
 
 def _make_labelmaps_the_source(segmentation: Any) -> None:

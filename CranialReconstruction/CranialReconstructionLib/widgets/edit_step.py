@@ -77,7 +77,9 @@ class EditStep(Step):
 
     def _limit(self) -> None:
         parameters = self._parameters()
-        lost = keep_inside(defect_of(parameters), parameters.curve, skull_beside(parameters))
+        defect = defect_of(parameters)
+        self._editor.remember(defect)
+        lost = keep_inside(defect, parameters.curve, skull_beside(parameters))
         self.session.tell(_("{lost:.1f} ml outside of the curve were taken away.").format(lost=lost))
 
     def _again(self, moved: bool) -> None:

@@ -12,6 +12,7 @@ from CranialReconstructionLib.engine.arguments import Estimate
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.scene.results import Reconstruction, reconstructions
 from CranialReconstructionLib.scene.segments import reference_grid
+from CranialReconstructionLib.scene.surfaces import set_visible
 from CranialReconstructionLib.widgets.choices import defect_of, options_of, skull_of
 from CranialReconstructionLib.widgets.parameters import Method, SegmentChoice
 from CranialReconstructionLib.widgets.session import Session
@@ -147,6 +148,10 @@ class ReconstructStep(Step):
         if parameters is None:
             return
         former = parameters.defect.segmentation
+        # The result brings the skull along: shown twice it flickers in the 3D view.
+        for shown in (parameters.skull.segmentation, former):
+            if shown is not None and shown is not found.segmentation:
+                set_visible(shown, False)
         parameters.defect = SegmentChoice(found.segmentation, found.defect_id)
         parameters.confidence = found.confidence
         if former is not None and former is not found.segmentation:

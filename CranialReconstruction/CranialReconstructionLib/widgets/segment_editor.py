@@ -44,12 +44,14 @@ class EmbeddedSegmentEditor:
         """Whether it edits something."""
         return bool(self._widget.visible)
 
+    def remember(self, segment: Segment) -> None:
+        """Keep the segment as it is, for the editor's undo, before something else changes it."""
+        self._take(segment)
+        self._widget.saveStateForUndo()
+
     def open(self, segment: Segment, volume: Any = None) -> None:
         """Edit ``segment``; ``volume`` is what the effects that look at intensities see."""
-        self._widget.setMRMLSegmentEditorNode(self._node())
-        self._widget.setMRMLScene(slicer.mrmlScene)
-        self._widget.setSegmentationNode(segment.segmentation)
-        self._widget.setCurrentSegmentID(segment.segment_id)
+        self._take(segment)
         if volume is not None:
             self._widget.setSourceVolumeNode(volume)
         self._widget.setupViewObservations()
@@ -64,6 +66,14 @@ class EmbeddedSegmentEditor:
         self._widget.uninstallKeyboardShortcuts()
         self._widget.removeViewObservations()
         self._widget.visible = False
+
+    def _take(self, segment: Segment) -> None:
+        # Given again it would forget what can be undone.
+        if self._widget.segmentationNode() is not segment.segmentation:
+            self._widget.setMRMLSegmentEditorNode(self._node())
+            self._widget.setMRMLScene(slicer.mrmlScene)
+            self._widget.setSegmentationNode(segment.segmentation)
+        self._widget.setCurrentSegmentID(segment.segment_id)
 
     def _node(self) -> Any:
         node = slicer.mrmlScene.GetSingletonNode(self._tag, "vtkMRMLSegmentEditorNode")

@@ -18,6 +18,8 @@ from CranialReconstructionLib.implant.design import (
     Vector,
 )
 
+__all__ = ["Design", "design_of", "explanations", "preset"]
+
 _ENTRY = re.compile(r"^ {4,8}([a-z_, ]+): (.*)$")
 
 
