@@ -187,3 +187,21 @@ def test_a_view_shows_map_unknown_parts_and_legend(application: Application, tmp
     assert np.ptp(unknown) < 12
     legend = picture[:, 440:]
     assert ((legend.max(axis=2) - legend.min(axis=2)) > 60).sum() > 500
+
+
+def test_several_files_are_shown_as_one_model(application: Application, tmp_path: Path) -> None:
+    case = application.case("Case")
+    paths = []
+    for number in range(2):
+        vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]) + 10.0 * number
+        paths.append(tmp_path / f"{number}.ply")
+        mesh = Mesh(vertices, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+        write_ply(mesh, paths[-1], About("part", frame="RAS"), {"thickness": np.full(4, float(number))})
+    model = show_surface(case, paths, "Both")
+    assert model.GetPolyData().GetNumberOfPoints() == 8
+    assert model.GetPolyData().GetPointData().GetArray("thickness").GetRange() == (0.0, 1.0)
+    bounds = np.zeros(6)
+    model.GetRASBounds(bounds)
+    np.testing.assert_allclose(bounds, [0.0, 11.0] * 3)
+    colour_by(model, GAP)
+    assert not model.GetDisplayNode().GetScalarVisibility()

@@ -21,6 +21,7 @@ from CranialReconstructionLib.engine.arguments import (
     Arguments,
     Compare,
     Estimate,
+    InstallModel,
     MakeImplant,
     Models,
     PreviewImplant,
@@ -33,11 +34,12 @@ from CranialReconstructionLib.engine.memory_plan import ENOUGH, LARGE_VOLUME, ne
 from CranialReconstructionLib.engine.operations import Operations
 from CranialReconstructionLib.engine.protocol import Failure, Progress, Result
 from CranialReconstructionLib.engine.records import to_json
+from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume, write_volume
 from CranialReconstructionLib.imaging.scan_warnings import slice_warnings
 from CranialReconstructionLib.imaging.skull import segment_skull
 from CranialReconstructionLib.implant.mesh_file import read_mesh
-from CranialReconstructionLib.reconstruction import model_package
+from CranialReconstructionLib.reconstruction import installation, model_package
 from CranialReconstructionLib.reconstruction.catalogue import DEFAULT_MODEL, find_package
 from CranialReconstructionLib.reconstruction.manifest import MANIFEST_FILE, ModelManifest
 from CranialReconstructionLib.reconstruction.model_package import load_package, write_package
@@ -374,3 +376,14 @@ def test_a_model_stays_warm_until_another_is_asked_for(two_passes: Path, monkeyp
     manifest.write_text(manifest.read_text().replace("1.2.3", "1.2.4"))
     estimate(small, silent)
     assert len(loaded) == 4
+
+
+def test_a_model_is_brought_in_once(two_passes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "user_folder", lambda: tmp_path / "own")
+    install = Operations().table()["install_model"]
+    content = install(to_json(InstallModel(two_passes)), silent)
+    assert content == {"name": two_passes.name, "folder": str(tmp_path / "own" / two_passes.name)}
+    assert load_package(Path(content["folder"])).manifest.version == "1.2.3"
+    with pytest.raises(UserError, match="there already"):
+        install(to_json(InstallModel(two_passes)), silent)
+    assert install(to_json(InstallModel(two_passes, replace=True)), silent) == content

@@ -196,7 +196,7 @@ def test_unsigned_values_are_recognised(head: Head, skull: Mask, offset: int) ->
 
 def test_other_grey_values_ask_for_a_threshold(head: Head) -> None:
     grey = np.clip((head.ct.voxels + 200.0) * 255.0 / 1200.0, 0, 255).astype(np.uint8)
-    with pytest.raises(UserError, match=r"0 to 255.*--threshold"):
+    with pytest.raises(UserError, match=r"0 to 255.*as the threshold"):
         segment_skull(with_values(head, grey))
     by_hand = segment_skull(with_values(head, grey), threshold=95.0)
     assert by_hand.threshold == 95.0

@@ -36,12 +36,12 @@ from CranialReconstructionLib.implant.solid import (
     FLANGE_MARGIN,
     MARGIN,
     SMALLEST_PART,
-    _bench,
-    _body,
-    _in_one_piece,
-    _thickness,
-    _thinnest,
-    _whole,
+    bench_of,
+    body_of,
+    in_one_piece,
+    thickness_of,
+    thinnest_sheet,
+    with_missing,
     split_defect,
 )
 
@@ -143,7 +143,7 @@ class _Site:
         self._spacing = spacing
         around = _box_around(part, SURROUNDINGS)
         self._bone = _pooled(crop_around(skull, around), spacing)
-        self._whole = _pooled(_whole(skull, part, confidence, around), spacing)
+        self._whole = _pooled(with_missing(skull, part, confidence, around), spacing)
         self._part = _pooled(crop_around(part, around), spacing)
         self._found = insertion_of(skull, part, None)
         self._sampled = _strided(skull), _strided(part)
@@ -154,12 +154,12 @@ class _Site:
         insertion = self._found if design.axis is None else insertion_of(*self._sampled, design.axis)
         report("outer surface")
         ground = self._ground(insertion, design)
-        thickness = _thickness(ground.outer, design)
+        thickness = thickness_of(ground.outer, design)
         outer = replace(ground.outer, thickness=np.maximum(thickness, SHEET_VOXELS * self._spacing))
         report("distances")
-        bench = _bench(outer, ground.bone, design)
+        bench = bench_of(outer, ground.bone, design)
         report("body")
-        body, _, undercut, _ = _body(bench, ground.whole - ground.bone > 0.5, design)
+        body, _, undercut, _ = body_of(bench, ground.whole - ground.bone > 0.5, design)
         clear = least_above(bench.bone)
         rise = 1.0
         if design.flange:
@@ -168,7 +168,7 @@ class _Site:
             rise = design.flange_thickness / onlaid
             footprint = np.asarray((body < 0.0).any(0))
             sheet = onlay(design.flange.width, onlaid, outer, ground.tables, bench.above, clear, footprint)
-            body = _in_one_piece(np.minimum(body, sheet), outer.spacing)
+            body = in_one_piece(np.minimum(body, sheet), outer.spacing)
         report("surface")
         pressing = _Pressing(outer, thickness / outer.thickness, rise)
         mesh = pressing.pressed(surface_of(Volume(body, outer.grid.ijk_to_ras, "preview")))
@@ -198,7 +198,7 @@ class _Site:
         key = (_vector(insertion.axis), flange)
         if key not in self._grounds:
             margin = max(MARGIN, flange + FLANGE_MARGIN if flange else 0.0)
-            grid = bench_grid(self._part, insertion.axis, margin, _thinnest(design), self._spacing)
+            grid = bench_grid(self._part, insertion.axis, margin, thinnest_sheet(design), self._spacing)
             bone, whole = share_on(grid, self._bone), share_on(grid, self._whole)
             tables = read_tables(bone, whole, grid.spacing[0])
             outer = faired_outer(tables, grid, max(BONE_RING, flange + 2.0 if flange else 0.0), FINEST)

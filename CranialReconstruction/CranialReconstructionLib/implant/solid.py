@@ -149,7 +149,7 @@ def implant_solids(
 
 
 @dataclass(frozen=True, eq=False)
-class _Bench:
+class Bench:
     """What the body is cut from: columns in which it may lie, and distances there."""
 
     outer: OuterSurface
@@ -176,18 +176,18 @@ def _solid(
     insertion = insertion_of(skull, part, design.axis)
     check_flange(design)
     margin = max(MARGIN, design.flange.width + FLANGE_MARGIN if design.flange else 0.0)
-    grid = bench_grid(part, insertion.axis, margin, _thinnest(design))
+    grid = bench_grid(part, insertion.axis, margin, thinnest_sheet(design))
     report("outer surface" + of)
     with ThreadPoolExecutor(2) as pool:
-        shares = pool.map(lambda volume: share_on(grid, volume), (skull, _whole(skull, part, confidence, grid)))
+        shares = pool.map(lambda volume: share_on(grid, volume), (skull, with_missing(skull, part, confidence, grid)))
         bone_share, whole_share = shares
     tables = read_tables(bone_share, whole_share, grid.spacing[0])
     outer = faired_outer(tables, grid, max(BONE_RING, design.flange.width + 2.0 if design.flange else 0.0))
-    outer = replace(outer, thickness=_thickness(outer, design))
+    outer = replace(outer, thickness=thickness_of(outer, design))
     report("distances" + of)
-    bench = _bench(outer, bone_share, design)
+    bench = bench_of(outer, bone_share, design)
     report("body" + of)
-    body, barrier, undercut, undercut_at = _body(bench, whole_share - bone_share > 0.5, design)
+    body, barrier, undercut, undercut_at = body_of(bench, whole_share - bone_share > 0.5, design)
     bone = Volume(bench.bone, grid.ijk_to_ras, "bone")
     gap = _gap_statistics(body, barrier, bench, design)
     body = _with_flange(body, bench, tables, design)
@@ -207,7 +207,7 @@ def _solid(
     )
 
 
-def _whole(skull: Volume, part: Volume, confidence: Volume | None, grid: Grid) -> Volume:
+def with_missing(skull: Volume, part: Volume, confidence: Volume | None, grid: Grid) -> Volume:
     """Bone and missing bone around the bench, 0 to 1."""
     bone, missing = crop_around(skull, grid), crop_around(part, grid).voxels > 0
     added = missing.astype(np.float32)
@@ -217,7 +217,7 @@ def _whole(skull: Volume, part: Volume, confidence: Volume | None, grid: Grid) -
     return bone.with_voxels(np.maximum(bone.voxels > 0, added))
 
 
-def _thickness(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
+def thickness_of(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
     """Thickness of the implant (J, I), millimetres along the normal."""
     bone, wall = outer.bone_thickness, design.wall
     anatomical = np.maximum(bone, wall + SPARE)
@@ -236,7 +236,7 @@ def _thickness(outer: OuterSurface, design: Design) -> npt.NDArray[np.float64]:
     return np.maximum(wanted, wall)
 
 
-def _thinnest(design: Design) -> float:
+def thinnest_sheet(design: Design) -> float:
     """Millimetres of the thinnest sheet that the design asks for."""
     sheet = design.constant_thickness or design.wall + (0.0 if design.inner_clearance else SPARE)
     return min(sheet, _flange_height(design)) if design.flange else sheet
@@ -249,10 +249,11 @@ def _flange_height(design: Design) -> float:
 
 def _least_wall(design: Design) -> float:
     """Millimetres under which no wall of the body may be."""
-    return min(design.wall + SPARE, _thinnest(design))
+    return min(design.wall + SPARE, thinnest_sheet(design))
 
 
-def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
+def bench_of(outer: OuterSurface, bone_share: Field, design: Design) -> Bench:
+    """The bench of an outer surface over the bone's share (K, J, I)."""
     spacing = outer.spacing
     overlap = design.flange.width if design.flange else 0.0
     level = np.arange(len(bone_share), dtype=np.float32)[:, None, None] * np.float32(spacing)
@@ -273,11 +274,18 @@ def _bench(outer: OuterSurface, bone_share: Field, design: Design) -> _Bench:
     inner = -above
     above[k, j, i] = height
     inner[k, j, i] = -height - outer.at(outer.thickness, foot * spacing)
-    return _Bench(outer, bone, surface, above, inner, (outer.opening - FREE_EDGE).astype(np.float32))
+    return Bench(outer, bone, surface, above, inner, (outer.opening - FREE_EDGE).astype(np.float32))
 
 
-def _body(bench: _Bench, missing: npt.NDArray[np.bool_], design: Design) -> tuple[Field, Field, float, Vector | None]:
-    """The body, the barrier of bone that it keeps off, and the millilitres and place that the way in takes."""
+def body_of(bench: Bench, missing: npt.NDArray[np.bool_], design: Design) -> tuple[Field, Field, float, Vector | None]:
+    """The body, the barrier of bone that it keeps off, and the millilitres and place that the way in takes.
+
+    Args:
+        missing: (K, J, I) where bone is missing.
+
+    Raises:
+        UserError: the gap, or the way in, leaves too little of it.
+    """
     voxel = bench.spacing**3 / 1000.0
     between = np.maximum(bench.above, bench.inner)
     wall = np.float32(design.gap) - bench.bone
@@ -304,17 +312,17 @@ def _body(bench: _Bench, missing: npt.NDArray[np.bool_], design: Design) -> tupl
             where="design",
             remedy="Choose another axis or none, and a smaller bevel.",
         )
-    body = _in_one_piece(without_thin_walls(body, bench.spacing, _least_wall(design)), bench.spacing)
+    body = in_one_piece(without_thin_walls(body, bench.spacing, _least_wall(design)), bench.spacing)
     taken = fitting & (body >= 0.0)
     middle = None
     if taken.any():
         places = np.argwhere(taken)[:, ::-1].mean(0)
         middle = _vector(bench.outer.grid.ras_of(places)[0])
-    body = rounded(np.clip(body, -BAND, BAND), bench.outer, _thinnest(design))
+    body = rounded(np.clip(body, -BAND, BAND), bench.outer, thinnest_sheet(design))
     return body, barrier, float(taken.sum()) * voxel, middle
 
 
-def _in_one_piece(body: Field, spacing: float) -> Field:
+def in_one_piece(body: Field, spacing: float) -> Field:
     """The largest connected part of the body alone."""
     labels, count = ndimage.label(body < 0.0)
     if count < 2:
@@ -323,7 +331,7 @@ def _in_one_piece(body: Field, spacing: float) -> Field:
     return np.where((labels > 0) & (labels != largest), np.float32(0.5 * spacing), body)
 
 
-def _with_flange(body: Field, bench: _Bench, tables: Tables, design: Design) -> Field:
+def _with_flange(body: Field, bench: Bench, tables: Tables, design: Design) -> Field:
     """The body with its flange, if it is to have one."""
     if not design.flange:
         return body
@@ -332,11 +340,11 @@ def _with_flange(body: Field, bench: _Bench, tables: Tables, design: Design) -> 
     sheet = onlay(design.flange.width, _flange_height(design), bench.outer, tables, bench.above, clear, footprint)
     # Parts of the onlay that hang together with nothing, over a groove or a neighbouring bone, are left out.
     joined = without_thin_walls(np.minimum(body, sheet), bench.spacing, design.wall)
-    body = _in_one_piece(joined, bench.spacing)
-    return rounded(np.clip(body, -BAND, BAND), bench.outer, _thinnest(design))
+    body = in_one_piece(joined, bench.spacing)
+    return rounded(np.clip(body, -BAND, BAND), bench.outer, thinnest_sheet(design))
 
 
-def _gap_statistics(body: Field, barrier: Field, bench: _Bench, design: Design) -> GapStatistics:
+def _gap_statistics(body: Field, barrier: Field, bench: Bench, design: Design) -> GapStatistics:
     """The gap, measured from the body's own surface to the bone's."""
     spacing = bench.spacing
     points = half_surface(-body, spacing, 0.0).points
@@ -344,7 +352,7 @@ def _gap_statistics(body: Field, barrier: Field, bench: _Bench, design: Design) 
     def at(field: Field) -> npt.NDArray[np.float64]:
         return ndimage.map_coordinates(field, points[:, ::-1].T / spacing, order=1, mode="nearest")
 
-    clear = min(0.8 * spacing, 0.25 * _thinnest(design))
+    clear = min(0.8 * spacing, 0.25 * thinnest_sheet(design))
     on_wall = (at(bench.above) < -clear) & (at(bench.inner) < -clear) & (bench.outer.at(bench.edge, points) < -0.1)
     if not on_wall.any():
         raise UserError(

@@ -153,7 +153,7 @@ def make_surfaces(segmentation: Any) -> None:
     resolution. Large segments are shown from coarser voxels instead until they are edited.
     """
     content = segmentation.GetSegmentation()
-    to_own = np.linalg.inv(to_world(segmentation))
+    to_own: Matrix = np.linalg.inv(to_world(segmentation)).astype(np.float64)
     for segment_id in segment_names(segmentation):
         segment = content.GetSegment(segment_id)
         labelmap = segment.GetRepresentation(_binary_labelmap())

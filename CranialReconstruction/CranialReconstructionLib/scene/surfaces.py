@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkDataObject, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkAppendPolyData
 
 from CranialReconstructionLib.implant.mesh_file import read_mesh
 from CranialReconstructionLib.implant.ply_file import vertex_values
@@ -45,13 +47,13 @@ THICKNESS = ColourMap("thickness", "Thickness (mm)", 0.0, 8.0)
 GAP = ColourMap("gap", "Distance to bone (mm)", -2.0, 2.0, "about_zero")
 
 
-def show_surface(case: Any, path: Path, name: str, model: Any = None, colour: Colour = IVORY) -> Any:
-    """Show a mesh file as a model node of the case.
+def show_surface(case: Any, path: Path | Sequence[Path], name: str, model: Any = None, colour: Colour = IVORY) -> Any:
+    """Show a mesh file, or several as one, as a model node of the case.
 
     Args:
         case: the parameter node.
         path: PLY, STL or OBJ; its frame is read from its header (``read_mesh``). Values at the vertices of a PLY
-            become point scalars.
+            become point scalars, of several files those that all have.
         name: of a new node.
         model: node whose surface is replaced in place, with its display as it is; None makes a new one.
         colour: of a new node.
@@ -59,7 +61,7 @@ def show_surface(case: Any, path: Path, name: str, model: Any = None, colour: Co
     Raises:
         UserError: as of ``read_mesh``.
     """
-    mesh = _mesh(path)
+    mesh = _mesh(path) if isinstance(path, Path) else _together([_mesh(part) for part in path])
     scene = case.GetScene()
     if model is None or model.GetScene() is None:
         model = scene.AddNewNodeByClass("vtkMRMLModelNode", unique_name(scene, name))
@@ -76,9 +78,9 @@ def show_surface(case: Any, path: Path, name: str, model: Any = None, colour: Co
 
 
 def colour_by(model: Any, colours: ColourMap | None, legend: bool = True) -> None:
-    """Colour a model by its values, with a legend in the views; None makes it plain again."""
+    """Colour a model by its values, with a legend in the views; None, or values that it lacks, make it plain again."""
     display = model.GetDisplayNode()
-    if colours is None:
+    if colours is None or not model.GetMesh().GetPointData().HasArray(colours.scalar):
         display.SetScalarVisibility(False)
         show_legend(model, "", False)
         return
@@ -98,6 +100,14 @@ def set_visible(node: Any, visible: bool) -> None:
         display = node.GetNthDisplayNode(number)
         if display is not None and not display.IsA("vtkMRMLColorLegendDisplayNode"):
             display.SetVisibility(visible)
+
+
+def _together(meshes: Sequence[vtkPolyData]) -> vtkPolyData:
+    joined = vtkAppendPolyData()
+    for mesh in meshes:
+        joined.AddInputData(mesh)
+    joined.Update()
+    return joined.GetOutput()
 
 
 def _mesh(path: Path) -> vtkPolyData:

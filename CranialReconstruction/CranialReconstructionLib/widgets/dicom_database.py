@@ -1,13 +1,29 @@
-"""Written DICOM files into Slicer's database."""
+"""The series that a volume came from, out of Slicer's DICOM database; and written files into it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import slicer
 
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.scene.export import series_folder, source_instances
+
+
+def series_in_database(node: Any, folder: Path) -> Path | None:
+    """A folder with the files of the series that ``node`` was loaded from; None where it came from elsewhere.
+
+    Raises:
+        UserError: as of ``series_folder``.
+    """
+    instances = source_instances(node)
+    database = slicer.dicomDatabase
+    if not instances or database is None or not database.isOpen:
+        return None
+    files = [database.fileForInstance(instance) for instance in instances]
+    return series_folder([Path(file) for file in files if file], folder) if all(files) else None
 
 
 def add_to_database(files: Sequence[Path]) -> None:

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.widgets.choices import chosen_design, ground_of
-from CranialReconstructionLib.widgets.dicom_database import add_to_database
+from CranialReconstructionLib.widgets.dicom_database import add_to_database, series_in_database
 from CranialReconstructionLib.widgets.implant_step import ImplantStep
 from CranialReconstructionLib.widgets.parameters import CaseParameters
 from CranialReconstructionLib.widgets.session import Session
@@ -69,9 +69,18 @@ class ExportStep(Step):
         parameters = self.session.parameters
         if parameters is None:
             return
-        delivery = delivery_of(parameters)
+        delivery = delivery_of(parameters, self._source(parameters))
         ground, design, case = ground_of(parameters), chosen_design(parameters), self.session.case
         self.run(lambda: make(self.session.tasks, self.session.files, case, ground, design, delivery), self._exported)
+
+    def _source(self, parameters: CaseParameters) -> Path | None:
+        """The series that DICOM files join: the one given, or the one that the CT came from."""
+        given = parameters.export.source_series
+        if _is_given(given):
+            return given.absolute()
+        if parameters.volume is None:
+            return None
+        return series_in_database(parameters.volume, self.session.tasks.new_folder() / "series")
 
     def _exported(self, made: MadeImplant) -> None:
         self._implants.take(made)
@@ -98,8 +107,8 @@ class ExportStep(Step):
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(parameters.export.folder)))
 
 
-def delivery_of(parameters: CaseParameters) -> Delivery:
-    """What is to be written, from the panel's choices.
+def delivery_of(parameters: CaseParameters, source: Path | None) -> Delivery:
+    """What is to be written, from the panel's choices, and the folder of the source series if there is one.
 
     Raises:
         UserError: no format, no folder, or no source series where DICOM needs one.
@@ -111,9 +120,11 @@ def delivery_of(parameters: CaseParameters) -> Delivery:
     if not _is_given(export.folder):
         raise UserError("no folder is chosen", where="step 6", remedy="Choose where the files go.")
     needs_source = export.dicom_stl or export.dicom_seg or export.patient
-    if needs_source and not _is_given(export.source_series):
+    if needs_source and source is None:
         raise UserError(
-            "the source series is not given", where="step 6", remedy="Choose the folder of the CT's DICOM files."
+            "the source series is not known",
+            where="step 6",
+            remedy="Load the CT from Slicer's DICOM database, or choose the folder of its DICOM files.",
         )
     return Delivery(
         folder=export.folder.absolute(),
@@ -121,7 +132,7 @@ def delivery_of(parameters: CaseParameters) -> Delivery:
         frame=export.frame.value,
         force=export.force,
         report=export.report,
-        source=export.source_series.absolute() if needs_source else None,
+        source=source if needs_source else None,
         patient=export.patient,
     )
 

@@ -97,8 +97,9 @@ class ImplantStep(Step):
         ui.axisButton.enabled = self._last is not None or parameters.axis is not None
         self._checks.show(parameters.checks)
         for model in (parameters.preview, parameters.implant):
+            # Of two legends in one view neither can be read.
             if model is not None:
-                colour_by(model, MAPS[parameters.colour_by])
+                colour_by(model, MAPS[parameters.colour_by] if model.GetDisplayVisibility() else None)
         if not self.session.busy:
             self._preview.consider(parameters)
 

@@ -38,8 +38,8 @@ class Preview:
     """An implant at reduced detail.
 
     Attributes:
-        model: its surface.
-        axis, centre: the way in, and a place on it (RAS).
+        model: its surface; of several implants all.
+        axis, centre: the way in of the largest, and a place on it (RAS).
         undercut_ml, collision_ml, volume_ml, thinnest_mm: what it would measure.
     """
 
@@ -112,7 +112,7 @@ def preview(
 
     def finish(result: Mapping[str, Any]) -> Preview:
         name = f"{design.name} preview"
-        shown = show_surface(case, Path(result["surfaces"][0]), name, model, PREVIEW_COLOUR)
+        shown = show_surface(case, [Path(file) for file in result["surfaces"]], name, model, PREVIEW_COLOUR)
         figures = (result[key] for key in ("undercut_ml", "collision_ml", "volume_ml", "thinnest_mm"))
         return Preview(shown, tuple(result["axis"]), tuple(result["centre"]), *figures)
 
