@@ -39,10 +39,10 @@ from CranialReconstructionLib.implant.solid import (
     bench_of,
     body_of,
     in_one_piece,
+    split_defect,
     thickness_of,
     thinnest_sheet,
     with_missing,
-    split_defect,
 )
 
 Field = npt.NDArray[np.float32]
@@ -73,7 +73,7 @@ class Preview:
         axis: from outside to inside, RAS unit vector; found by itself if the design gives none.
         centre: a place on the outer surface near its middle, RAS.
         undercut, collision, volume: millilitres, as of ``Solid``; the volume without its holes.
-        thinnest: millimetres, further from the border than the minimum wall; NaN if nothing is.
+        thinnest: millimetres, under the opening and further from its border than the minimum wall; NaN if nothing is.
         holes_left_out: single holes and holes of the pattern without room.
     """
 
@@ -189,7 +189,7 @@ class _Site:
             undercut=share * undercut,
             collision=share * met,
             volume=volume,
-            thinnest=_thinnest_of(columns, design.wall, outer.spacing),
+            thinnest=_thinnest_of(np.where(outer.opening < 0.0, columns, 0.0), design.wall, outer.spacing),
             holes_left_out=left_out,
         )
 
