@@ -130,7 +130,7 @@ class CranialReconstructionLogic(ScriptedLoadableModuleLogic, ScriptActions):
         return self.session.tasks
 
     def worker_files(self):
-        """Segments as files for that worker."""
+        """Nodes as files for that worker."""
         return self.session.files
 
     def turn(self):

@@ -26,7 +26,7 @@ from CranialReconstructionLib.scene.segments import new_segmentation, put_segmen
 from CranialReconstructionLib.scene.volumes import node_from_volume
 from CranialReconstructionLib.workflow.implanting import Ground, preview
 from CranialReconstructionLib.workflow.script_actions import ScriptActions
-from CranialReconstructionLib.workflow.segment import Segment, SegmentFiles
+from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
 from CranialReconstructionLib.workflow.tasks import State, TaskFailedError, Tasks
 
 HEAD = SyntheticHead()
@@ -38,12 +38,12 @@ class Script(ScriptActions):
     def __init__(self, application: Application, tasks: Tasks) -> None:
         self.case = application.case("Case")
         self.tasks = tasks
-        self.files = SegmentFiles(tasks.folder)
+        self.files = NodeFiles(tasks.folder)
 
     def worker_tasks(self) -> Tasks:
         return self.tasks
 
-    def worker_files(self) -> SegmentFiles:
+    def worker_files(self) -> NodeFiles:
         return self.files
 
     def current_case(self) -> Any:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from CranialReconstructionLib.engine import arguments, faults
 from CranialReconstructionLib.engine.arguments import Arguments, Estimate, MakeImplant, Reconstruct, parse_arguments
 from CranialReconstructionLib.engine.faults import Retry
+from CranialReconstructionLib.engine.operations import Operations
 from CranialReconstructionLib.engine.protocol import (
     LONGEST_LINE,
     Cancel,
@@ -239,4 +240,4 @@ def test_how_a_process_ended_is_said_in_words(code: int, words: str) -> None:
 def test_each_operation_has_its_own_name() -> None:
     kinds = [kind for kind in vars(arguments).values() if isinstance(kind, type) and hasattr(kind, "operation")]
     names = [kind.operation for kind in kinds]
-    assert sorted(names) == sorted({"self_test", "estimate", "models", "segment_skull", "reconstruct", "implant"})
+    assert sorted(names) == sorted(Operations().table())

@@ -16,7 +16,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.scene.case import case_of
 from CranialReconstructionLib.widgets.parameters import CaseParameters
 from CranialReconstructionLib.widgets.place import chosen_python
-from CranialReconstructionLib.workflow.segment import SegmentFiles
+from CranialReconstructionLib.workflow.segment import NodeFiles
 from CranialReconstructionLib.workflow.tasks import State, Task, Tasks
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Session:
         self.log: Callable[[str], None] = lambda line: None
         self.prepared: Callable[[], bool] = lambda: True
         self._tasks: Tasks | None = None
-        self._files: SegmentFiles | None = None
+        self._files: NodeFiles | None = None
         self._python: Path | None = None
         # Tasks that the user did not ask for, with who hears of their failures.
         self._quiet: dict[Task[Any], Failed] = {}
@@ -69,15 +69,15 @@ class Session:
             self.close()
             engine = Engine(worker_command(python), worker_environment(python), lambda line: self.log(line))
             self._tasks, self._python = Tasks(engine), python
-            self._files = SegmentFiles(self._tasks.folder)
+            self._files = NodeFiles(self._tasks.folder)
         return self._tasks
 
     @property
-    def files(self) -> SegmentFiles:
-        """Segments as files for that worker."""
+    def files(self) -> NodeFiles:
+        """Nodes as files for that worker."""
         folder = self.tasks.folder
         if self._files is None:
-            self._files = SegmentFiles(folder)
+            self._files = NodeFiles(folder)
         return self._files
 
     @property

@@ -11,8 +11,7 @@ from CranialReconstructionLib.engine.arguments import MakeImplant, PreviewImplan
 from CranialReconstructionLib.implant.design import Design, Vector
 from CranialReconstructionLib.scene.checks import checks_table
 from CranialReconstructionLib.scene.surfaces import show_surface
-from CranialReconstructionLib.scene.volumes import write_node
-from CranialReconstructionLib.workflow.segment import Segment, SegmentFiles
+from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
 from CranialReconstructionLib.workflow.tasks import Task, Tasks
 
 PREVIEW_COLOUR = (0.45, 0.75, 0.95)
@@ -100,7 +99,7 @@ class Delivery:
 
 
 def preview(
-    tasks: Tasks, files: SegmentFiles, case: Any, ground: Ground, design: Design, model: Any = None
+    tasks: Tasks, files: NodeFiles, case: Any, ground: Ground, design: Design, model: Any = None
 ) -> Task[Preview]:
     """Show the implant at reduced detail; ``model`` is the one to show it in."""
     arguments = PreviewImplant(
@@ -108,6 +107,7 @@ def preview(
         defect=files.path_of(ground.defect),
         folder=tasks.new_folder(),
         design=design.as_json(),
+        confidence=files.path_of_volume(ground.confidence),
     )
 
     def finish(result: Mapping[str, Any]) -> Preview:
@@ -120,21 +120,17 @@ def preview(
 
 
 def make(
-    tasks: Tasks, files: SegmentFiles, case: Any, ground: Ground, design: Design, delivery: Delivery | None = None
+    tasks: Tasks, files: NodeFiles, case: Any, ground: Ground, design: Design, delivery: Delivery | None = None
 ) -> Task[MadeImplant]:
     """Make the implant, check it, show it, and write it where ``delivery`` says."""
     folder = tasks.new_folder()
-    confidence = None
-    if ground.confidence is not None:
-        confidence = folder / "confidence.nrrd"
-        write_node(ground.confidence, confidence)
     wanted = delivery or Delivery(folder / "files", ("ply",), "RAS", force=True, report=False)
     arguments = MakeImplant(
         skull=files.path_of(ground.skull),
         defect=files.path_of(ground.defect),
         folder=wanted.folder,
         design=design.as_json(),
-        confidence=confidence,
+        confidence=files.path_of_volume(ground.confidence),
         formats=wanted.formats,
         frame=wanted.frame,
         force=wanted.force,

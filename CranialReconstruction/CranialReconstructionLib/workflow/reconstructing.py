@@ -11,7 +11,7 @@ from CranialReconstructionLib.engine.arguments import Compare, Reconstruct
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.scene.results import Reconstruction, Run, show_difference, show_reconstruction
 from CranialReconstructionLib.scene.volumes import write_mask
-from CranialReconstructionLib.workflow.segment import Segment, SegmentFiles
+from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
 from CranialReconstructionLib.workflow.tasks import Task, Tasks
 
 
@@ -34,7 +34,7 @@ class Options:
 
 def reconstruct(
     tasks: Tasks,
-    files: SegmentFiles,
+    files: NodeFiles,
     case: Any,
     skull: Segment,
     options: Options = Options(),
@@ -85,7 +85,7 @@ class Comparison:
     second_ml: float
 
 
-def compare(tasks: Tasks, files: SegmentFiles, case: Any, first: Segment, second: Segment) -> Task[Comparison]:
+def compare(tasks: Tasks, files: NodeFiles, case: Any, first: Segment, second: Segment) -> Task[Comparison]:
     """Show where two reconstructions on one grid differ, and by how much."""
     arguments = Compare(first=files.path_of(first), second=files.path_of(second), folder=tasks.new_folder())
     names = first.segmentation.GetName(), second.segmentation.GetName()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from CranialReconstructionLib.scene.results import Reconstruction
     from CranialReconstructionLib.workflow.implanting import MadeImplant
     from CranialReconstructionLib.workflow.reconstructing import Comparison
-    from CranialReconstructionLib.workflow.segment import Segment, SegmentFiles
+    from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
     from CranialReconstructionLib.workflow.segmenting import SegmentedSkull
     from CranialReconstructionLib.workflow.tasks import Task, Tasks
 
@@ -32,8 +32,8 @@ class ScriptActions:
         """The tasks of the worker that does it."""
         raise AttributeError("who inherits gives the tasks")
 
-    def worker_files(self) -> SegmentFiles:
-        """Segments as files for that worker."""
+    def worker_files(self) -> NodeFiles:
+        """Nodes as files for that worker."""
         raise AttributeError("who inherits gives the files")
 
     def current_case(self) -> Any:

@@ -1,17 +1,19 @@
-"""One segment of a segmentation, and its file for the worker."""
+"""One segment of a segmentation, and the files that nodes are for the worker."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.scene.segments import mask_from_segment, segment_names
-from CranialReconstructionLib.scene.volumes import write_mask
+from CranialReconstructionLib.scene.volumes import write_mask, write_node
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,8 @@ class Segment:
         return mask_from_segment(self.segmentation, self.segment_id)
 
 
-class SegmentFiles:
-    """Segments as files for the worker, written once for each content.
+class NodeFiles:
+    """Segments and volumes as files for the worker, written once for each content.
 
     Args:
         folder: gets them.
@@ -54,16 +56,24 @@ class SegmentFiles:
     def path_of(self, segment: Segment) -> Path:
         """A NRRD file of the segment as it is now; the worker knows by its name that nothing has changed."""
         key = (segment.segmentation.GetID(), segment.segment_id)
-        state = _state(segment)
+        return self._path(key, _state_of_segment(segment), lambda path: write_mask(segment.mask(), path))
+
+    def path_of_volume(self, node: Any) -> Path | None:
+        """The same of a volume node; None for None."""
+        if node is None:
+            return None
+        return self._path((node.GetID(), ""), _state_of_volume(node), lambda path: write_node(node, path))
+
+    def _path(self, key: tuple[str, str], state: Any, write: Callable[[Path], None]) -> Path:
         known, path = self._written.get(key, (None, self._folder))
         if known == state and path.is_file():
             return path
         if path.is_file():
             path.unlink()
         self._count += 1
-        path = self._folder / f"segment-{self._count:04d}.nrrd"
+        path = self._folder / f"node-{self._count:04d}.nrrd"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_mask(segment.mask(), path)
+        write(path)
         self._written[key] = state, path
         return path
 
@@ -78,10 +88,22 @@ def require_something(segment: Segment, what: str) -> None:
         raise UserError(f"the {what} is empty", where=segment.name, remedy=f"Choose a segment that holds the {what}.")
 
 
-def _state(segment: Segment) -> Any:
+def _state_of_segment(segment: Segment) -> Any:
     """Changes whenever the segment's voxels or their place may have."""
     content = segment.segmentation.GetSegmentation().GetSegment(segment.segment_id)
     image = content.GetRepresentation("Binary labelmap")
-    transform = segment.segmentation.GetParentTransformNode()
-    moved = None if transform is None else (transform.GetID(), transform.GetTransformToWorldMTime())
-    return None if image is None else image.GetMTime(), content.GetLabelValue(), moved
+    stamp = None if image is None else image.GetMTime()
+    return stamp, content.GetLabelValue(), _state_of_transform(segment.segmentation)
+
+
+def _state_of_volume(node: Any) -> Any:
+    """Changes whenever the volume's voxels or their place may have; a node's own stamp tells of its display too."""
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    place = tuple(matrix.GetElement(row, column) for row in range(3) for column in range(4))
+    return node.GetImageData().GetMTime(), place, _state_of_transform(node)
+
+
+def _state_of_transform(node: Any) -> Any:
+    transform = node.GetParentTransformNode()
+    return None if transform is None else (transform.GetID(), transform.GetTransformToWorldMTime())
