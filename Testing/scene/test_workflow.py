@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from headless import Application
 from engine_workers import PRODUCT, engine
+from headless import Application
 from spherical_skull import SphericalSkull, grid_around
 from synthetic_head import SyntheticHead
 
@@ -26,7 +26,7 @@ from CranialReconstructionLib.scene.segments import new_segmentation, put_segmen
 from CranialReconstructionLib.scene.volumes import node_from_volume
 from CranialReconstructionLib.workflow.implanting import Ground, preview
 from CranialReconstructionLib.workflow.script_actions import ScriptActions
-from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
+from CranialReconstructionLib.workflow.segment import NodeFiles, Segment
 from CranialReconstructionLib.workflow.tasks import State, TaskFailedError, Tasks
 
 HEAD = SyntheticHead()

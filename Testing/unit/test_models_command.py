@@ -191,7 +191,11 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(listed: Path) 
 
 @pytest.mark.parametrize(
     ("platform", "place"),
-    [("linux", ".local/share/cranial"), ("darwin", "Library/Application Support/cranial"), ("win32", "AppData/Local/cranial")],
+    [
+        ("linux", ".local/share/cranial"),
+        ("darwin", "Library/Application Support/cranial"),
+        ("win32", "AppData/Local/cranial"),
+    ],
 )
 def test_the_users_packages_lie_where_the_system_keeps_a_programs_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, place: str

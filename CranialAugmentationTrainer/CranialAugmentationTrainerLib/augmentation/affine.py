@@ -51,7 +51,7 @@ class Affine(CaseTransform):
         back = torch.linalg.inv(self.matrix)[order][:, order]
         move = monai.transforms.Affine(affine=back, mode="bilinear", padding_mode="zeros", image_only=True)
         moved = move(torch.cat(list(images.values()))).as_tensor()
-        return dict(zip(images, moved.split(1), strict=True))
+        return dict(zip(images, torch.split(moved, 1), strict=True))
 
 
 class RandomAffine(RandomCaseTransform):

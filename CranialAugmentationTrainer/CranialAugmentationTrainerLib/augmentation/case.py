@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,14 @@ from CranialAugmentationTrainerLib.augmentation.transform import CaseTransform, 
 from CranialReconstructionLib.imaging.volume import Array
 
 SKULL, DEFECT, COMPLETE = "skull", "defect", "complete"
+
+
+class CaseItems(Protocol):
+    """Cases by number; the same number gives the same case. A list of them, or a data set of this room."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)

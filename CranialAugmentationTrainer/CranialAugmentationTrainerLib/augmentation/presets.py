@@ -39,9 +39,7 @@ class GeometricPreset:
 GEOMETRIC_PRESETS = {
     "basic": GeometricPreset(("sagittal",), False, 7.0, 7.0, (0.7, 1.1), None),
     "heavy": GeometricPreset(("sagittal",), True, 15.0, 10.0, (0.5, 1.2), (2.2, 4.5)),
-    "extreme": GeometricPreset(
-        ("sagittal", "frontal", "longitudinal"), True, 45.0, 15.0, (0.4, 1.3), (1.8, 4.5)
-    ),
+    "extreme": GeometricPreset(("sagittal", "frontal", "longitudinal"), True, 45.0, 15.0, (0.4, 1.3), (1.8, 4.5)),
 }
 
 

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from CranialAugmentationTrainerLib.augmentation.canonical_head import canonical_shares
 from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull
+from CranialAugmentationTrainerLib.datasets.skull_case import SkullCase
 from CranialAugmentationTrainerLib.training.kept_array import kept_array
-from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.files import read_volume
-from CranialReconstructionLib.imaging.head_grid import HeadBox, place_head
-from CranialReconstructionLib.imaging.resampling import occupancy
-from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.imaging.head_grid import HeadBox
 
 
 @dataclass(frozen=True)
@@ -52,22 +49,9 @@ def cache_heads(
     heads = []
     for done, case in enumerate(cases):
         report(done, len(cases))
+        files = SkullCase(case.name, case.skull, defective=case.defective, implant=case.implant)
         path = folder / f"{case.name.replace('/', '_')}-{spacing:g}mm.npy"
-        stack = kept_array(path, partial(_resample_case, case, box, spacing))
+        stack = kept_array(path, partial(canonical_shares, files, box, spacing))
         heads.append(CachedHead(case.name, torch.from_numpy(stack[0]), torch.from_numpy(stack[1])))
     report(len(cases), len(cases))
     return heads
-
-
-def _resample_case(case: PairedSkull, box: HeadBox, spacing: float) -> np.ndarray:
-    defective, implant = read_volume(case.defective), read_volume(case.implant)
-    if not defective.grid.same_as(implant.grid):
-        raise UserError(
-            "the implant lies on another grid than its skull",
-            where=str(case.implant),
-            remedy="Resample the implant onto the grid of the defective skull.",
-        )
-    grid = box.grid(place_head(defective).centre, spacing)
-    complete = Volume((defective.voxels > 0) | (implant.voxels > 0), defective.ijk_to_ras, case.name)
-    shares = [occupancy(volume, grid).voxels for volume in (complete, implant)]
-    return np.stack([np.round(255.0 * share).astype(np.uint8) for share in shares])

@@ -48,7 +48,7 @@ def _install_folder(source: Path, force: bool) -> Path:
         raise UserError(
             f"a package named {manifest.name} is there already",
             where=str(target),
-            remedy="Ask for it to be replaced, or remove it first.",
+            remedy="Replace it (`--force` on the command line), or remove it first.",
         )
     with staged_folder(target) as fresh:
         for name in _file_names(manifest):

@@ -11,7 +11,7 @@ from CranialReconstructionLib.engine.arguments import MakeImplant, PreviewImplan
 from CranialReconstructionLib.implant.design import Design, Vector
 from CranialReconstructionLib.scene.checks import checks_table
 from CranialReconstructionLib.scene.surfaces import show_surface
-from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
+from CranialReconstructionLib.workflow.segment import NodeFiles, Segment
 from CranialReconstructionLib.workflow.tasks import Task, Tasks
 
 PREVIEW_COLOUR = (0.45, 0.75, 0.95)

@@ -11,7 +11,7 @@ from CranialReconstructionLib.engine.arguments import Compare, Reconstruct
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.scene.results import Reconstruction, Run, show_difference, show_reconstruction
 from CranialReconstructionLib.scene.volumes import write_mask
-from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
+from CranialReconstructionLib.workflow.segment import NodeFiles, Segment
 from CranialReconstructionLib.workflow.tasks import Task, Tasks
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from CranialReconstructionLib.scene.results import Reconstruction
     from CranialReconstructionLib.workflow.implanting import MadeImplant
     from CranialReconstructionLib.workflow.reconstructing import Comparison
-    from CranialReconstructionLib.workflow.segment import Segment, NodeFiles
+    from CranialReconstructionLib.workflow.segment import NodeFiles, Segment
     from CranialReconstructionLib.workflow.segmenting import SegmentedSkull
     from CranialReconstructionLib.workflow.tasks import Task, Tasks
 

@@ -1,0 +1,75 @@
+"""Which generated cases are no cases, and why. Rules and constants are ours.
+
+Measured on 80 real skulls with their defects at 64 and 128 voxels an edge: see the constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from CranialAugmentationTrainerLib.datasets.synthetic_set import DEFECT_LABEL, SKULL_LABEL
+from CranialReconstructionLib.errors import UserError
+
+Mask = npt.NDArray[np.bool_]
+
+NO_SKULL = "no skull"
+NO_DEFECT = "no defect"
+SEVERAL_SKULLS = "several skulls"
+OFF_THE_BONE = "defect off the bone"
+REASONS = (NO_SKULL, NO_DEFECT, SEVERAL_SKULLS, OFF_THE_BONE)
+
+_EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class QualityLimits:
+    """What a case must keep to.
+
+    Attributes:
+        least_skull: share of the grid that is skull; real ones have 0.02 to 0.05 of the papers' box.
+        main_skull: share of the skull in its largest piece, neighbours by a corner included.
+        joined_defect: share of the defect in pieces that touch the skull, by a corner at least.
+    """
+
+    least_skull: float = 0.004
+    main_skull: float = 0.9
+    joined_defect: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("least_skull", "main_skull", "joined_defect"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UserError(f"{name} is no share", where="quality limits", remedy="Give 0 to 1.")
+
+
+def reason_to_reject(labels: npt.NDArray[np.uint8], limits: QualityLimits) -> str:
+    """The first of ``REASONS`` that a case (K, J, I) gives; empty if it gives none."""
+    skull, defect = labels == SKULL_LABEL, labels == DEFECT_LABEL
+    if np.count_nonzero(skull) <= limits.least_skull * skull.size:
+        return NO_SKULL
+    if not defect.any():
+        return NO_DEFECT
+    if main_share(skull) < limits.main_skull:
+        return SEVERAL_SKULLS
+    if joined_share(defect, skull) < limits.joined_defect:
+        return OFF_THE_BONE
+    return ""
+
+
+def main_share(mask: Mask) -> float:
+    """Share of a mask, not empty, in its largest 26-connected component."""
+    components, _ = ndimage.label(mask, _EVERY_NEIGHBOUR)
+    sizes = np.bincount(components.ravel())[1:]
+    return float(sizes.max() / sizes.sum())
+
+
+def joined_share(defect: Mask, skull: Mask) -> float:
+    """Share of a defect, not empty, in 26-connected components that touch the skull."""
+    components, _ = ndimage.label(defect, _EVERY_NEIGHBOUR)
+    sizes = np.bincount(components.ravel())
+    near_skull = ndimage.binary_dilation(skull, _EVERY_NEIGHBOUR)
+    joined = np.unique(components[near_skull & defect])
+    return float(sizes[joined].sum() / sizes[1:].sum())
