@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class UserError(Exception):
     """What is wrong, where, and what the user can do about it.
@@ -20,3 +23,7 @@ class UserError(Exception):
         self.where = where
         self.remedy = remedy
         super().__init__(f"{where}: {problem}. {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt from their message alone, which is not enough here; worker processes send them.
+        return partial(type(self), where=self.where, remedy=self.remedy), (self.problem,)

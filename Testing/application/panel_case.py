@@ -31,6 +31,9 @@ class PanelCase(unittest.TestCase):
         settings = qt.QSettings()
         settings.setValue("CranialReconstruction/OtherPython", bool(python))
         settings.setValue("CranialReconstruction/Python", python)
+        window = slicer.util.mainWindow()
+        if window is not None:
+            window.resize(1560, 960)
         slicer.util.selectModule(MODULE)
         self.take_widget()
         temporary = tempfile.TemporaryDirectory()

@@ -19,8 +19,8 @@ def series_in_database(node: Any, folder: Path) -> Path | None:
         UserError: as of ``series_folder``.
     """
     instances = source_instances(node)
-    database = slicer.dicomDatabase
-    if not instances or database is None or not database.isOpen:
+    database = _database()
+    if not instances or database is None:
         return None
     files = [database.fileForInstance(instance) for instance in instances]
     return series_folder([Path(file) for file in files if file], folder) if all(files) else None
@@ -32,8 +32,8 @@ def add_to_database(files: Sequence[Path]) -> None:
     Raises:
         UserError: there is no database yet.
     """
-    database = slicer.dicomDatabase
-    if database is None or not database.isOpen:
+    database = _database()
+    if database is None:
         raise UserError(
             "Slicer has no DICOM database yet",
             where="DICOM",
@@ -42,3 +42,9 @@ def add_to_database(files: Sequence[Path]) -> None:
     for file in files:
         # Stored in the database's own folder: the export folder may be moved.
         database.insert(str(file), True, True, True, "")
+
+
+def _database() -> Any:
+    """The open database; None where there is none yet, or in a Slicer that was built without DICOM."""
+    database = getattr(slicer, "dicomDatabase", None)
+    return database if database is not None and database.isOpen else None

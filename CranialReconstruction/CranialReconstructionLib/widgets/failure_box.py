@@ -30,12 +30,16 @@ class FailureBox:
     Args:
         ui: with ``failureFrame``, ``failureText`` and ``failureButtons``.
         chosen: is called with what the user wants to try.
+
+    Attributes:
+        shown: whether there is one.
     """
 
     def __init__(self, ui: Any, chosen: Callable[[Retry], None]) -> None:
         self._ui = ui
         self._chosen = chosen
         self._buttons: list[Any] = []
+        self.shown = False
         self.clear()
 
     def show(self, failure: Failure, retries: tuple[Retry, ...]) -> None:
@@ -54,6 +58,7 @@ class FailureBox:
             button.connect("clicked()", lambda retry=retry: self._choose(retry))
             self._ui.failureButtons.layout().addWidget(button)
             self._buttons.append(button)
+        self.shown = True
         self._ui.failureFrame.visible = True
 
     def clear(self) -> None:
@@ -61,6 +66,7 @@ class FailureBox:
         for button in self._buttons:
             button.deleteLater()
         self._buttons = []
+        self.shown = False
         self._ui.failureFrame.visible = False
 
     def _choose(self, retry: Retry) -> None:

@@ -57,8 +57,10 @@ class Panel:
         self.page, self.ui = load_page(MODULE, self.WIDGETS)
         self._failed_task: Task[Any] | None = None
         self._observed: tuple[Any, int] | None = None
+        # The last sentence for the user, shown while nothing runs.
+        self._said = ""
         self._failure = FailureBox(self.ui, self._retry)
-        session.changed, session.failed = self.refresh, self._show_failure
+        session.begun, session.changed, session.failed = self._forget, self.refresh, self._show_failure
         session.told, session.log = self._tell, self.ui.logText.appendPlainText
         session.prepared = self._prepared
         self.place = PlaceBox(self.ui, self.page, session, self._device, self.ui.logText.appendPlainText)
@@ -102,8 +104,9 @@ class Panel:
     def refresh(self) -> None:
         """Show how things stand."""
         running = self.session.shown_tasks
-        self.ui.runFrame.visible = bool(running) or self.ui.failureFrame.visible or bool(self.ui.runStage.text)
+        self.ui.runFrame.visible = bool(running) or self._failure.shown or bool(self._said)
         self.ui.runProgress.visible = self.ui.cancelButton.visible = bool(running)
+        self.ui.runStage.text = self._said
         if running:
             task = running[0]
             waiting = len(running) - 1
@@ -140,8 +143,12 @@ class Panel:
         for step in self.steps:
             step.bind(None)
         self.session.parameters = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was said of earlier work counts no more."""
         self._failure.clear()
-        self.ui.runStage.text = ""
+        self._said = ""
 
     def _choose_case(self, node: Any) -> None:
         if node is not None:
@@ -167,12 +174,12 @@ class Panel:
         return self.place.ready()
 
     def _tell(self, text: str) -> None:
-        self.ui.runStage.text = text
+        self._said = text
         self.refresh()
 
     def _show_failure(self, failure: Failure, task: Task[Any] | None) -> None:
         self._failed_task = task
-        self.ui.runStage.text = _("Cancelled.") if failure.code == "cancelled" else ""
+        self._said = _("Cancelled.") if failure.code == "cancelled" else ""
         if failure.detail:
             self.ui.logText.appendPlainText(failure.detail)
         if failure.code == "cancelled":

@@ -6,8 +6,6 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import slicer
-
 # The wrapper resolves annotations when the class is made, so the names of nodes stand here.
 from slicer import (
     vtkMRMLMarkupsClosedCurveNode,
@@ -21,16 +19,11 @@ from slicer import (
 )
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import (
-    Decimals,
-    GuiConnector,
     Maximum,
     Minimum,
-    SingleStep,
     WithinRange,
-    parameterNodeGuiConnector,
     parameterNodeWrapper,
     parameterPack,
-    unannotatedType,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +35,7 @@ if TYPE_CHECKING:
 
         def __init__(self, *parts: Any) -> None: ...
 
-        def connectGui(self, gui: Any) -> int: ...
+        def connectParametersToGui(self, widgets: Any) -> int: ...
 
         def disconnectGui(self, tag: int) -> None: ...
 
@@ -162,22 +155,22 @@ class DesignChoices(_Decorated):
 
     material: Material
     thickness: Thickness
-    thickness_mm: Annotated[float, WithinRange(0.6, 10.0), Decimals(2), SingleStep(0.1)] = 4.0
+    thickness_mm: Annotated[float, WithinRange(0.6, 10.0)] = 4.0
     own_minimum_wall: bool = False
-    minimum_wall: Annotated[float, WithinRange(0.3, 5.0), Decimals(2), SingleStep(0.1)] = 1.5
-    gap: Annotated[float, WithinRange(0.0, 2.0), Decimals(2), SingleStep(0.05)] = 0.5
-    bevel: Annotated[float, WithinRange(0.0, 30.0), Decimals(1), SingleStep(1.0)] = 0.0
-    inner_clearance: Annotated[float, WithinRange(0.0, 10.0), Decimals(2), SingleStep(0.1)] = 0.0
+    minimum_wall: Annotated[float, WithinRange(0.3, 5.0)] = 1.5
+    gap: Annotated[float, WithinRange(0.0, 2.0)] = 0.5
+    bevel: Annotated[float, WithinRange(0.0, 30.0)] = 0.0
+    inner_clearance: Annotated[float, WithinRange(0.0, 10.0)] = 0.0
     perfusion: bool = False
-    perfusion_diameter: Annotated[float, WithinRange(0.5, 10.0), Decimals(2), SingleStep(0.1)] = 2.0
-    perfusion_pitch: Annotated[float, WithinRange(1.0, 50.0), Decimals(2), SingleStep(0.5)] = 10.0
-    perfusion_margin: Annotated[float, WithinRange(0.3, 50.0), Decimals(2), SingleStep(0.5)] = 5.0
-    hole_diameter: Annotated[float, WithinRange(0.5, 10.0), Decimals(2), SingleStep(0.1)] = 2.0
+    perfusion_diameter: Annotated[float, WithinRange(0.5, 10.0)] = 2.0
+    perfusion_pitch: Annotated[float, WithinRange(1.0, 50.0)] = 10.0
+    perfusion_margin: Annotated[float, WithinRange(0.3, 50.0)] = 5.0
+    hole_diameter: Annotated[float, WithinRange(0.5, 10.0)] = 2.0
     flange: bool = False
-    flange_width: Annotated[float, WithinRange(2.0, 25.0), Decimals(2), SingleStep(0.5)] = 8.0
+    flange_width: Annotated[float, WithinRange(2.0, 25.0)] = 8.0
     own_flange_thickness: bool = False
-    flange_thickness: Annotated[float, WithinRange(0.4, 4.0), Decimals(2), SingleStep(0.1)] = 0.8
-    cut_gap: Annotated[float, WithinRange(0.0, 5.0), Decimals(2), SingleStep(0.05)] = 0.2
+    flange_thickness: Annotated[float, WithinRange(0.4, 4.0)] = 0.8
+    cut_gap: Annotated[float, WithinRange(0.0, 5.0)] = 0.2
     mould: bool = False
     host_model: bool = False
     triangle_budget: Annotated[int, Minimum(1000), Maximum(5000000)] = 200000
@@ -228,7 +221,7 @@ class CaseParameters(_Decorated):
     volume: vtkMRMLScalarVolumeNode
     input_segment: SegmentChoice
     automatic_threshold: bool = True
-    threshold: Annotated[float, WithinRange(-1024.0, 3071.0), Decimals(0), SingleStep(10.0)] = 250.0
+    threshold: Annotated[float, WithinRange(-1024.0, 3071.0)] = 250.0
     skull: SegmentChoice
     method: Method
     model: str
@@ -249,48 +242,3 @@ class CaseParameters(_Decorated):
     live_preview: bool = True
     colour_by: Map
     export: ExportChoices
-
-
-@parameterNodeGuiConnector
-class SegmentSelectorToSegmentChoice(GuiConnector):
-    """Connects a ``qMRMLSegmentSelectorWidget`` with a ``SegmentChoice``."""
-
-    @staticmethod
-    def canRepresent(widget: Any, datatype: Any) -> bool:
-        """Asked by Slicer which connector fits."""
-        return type(widget) is slicer.qMRMLSegmentSelectorWidget and unannotatedType(datatype) is SegmentChoice
-
-    @staticmethod
-    def create(widget: Any, datatype: Any) -> SegmentSelectorToSegmentChoice | None:
-        """A connector, or None where it does not fit."""
-        fits = SegmentSelectorToSegmentChoice.canRepresent(widget, datatype)
-        return SegmentSelectorToSegmentChoice(widget) if fits else None
-
-    def __init__(self, widget: Any) -> None:
-        super().__init__()
-        self._widget = widget
-
-    def _connect(self) -> None:
-        self._widget.connect("currentNodeChanged(vtkMRMLNode*)", self._told)
-        self._widget.connect("currentSegmentChanged(QString)", self._told)
-
-    def _disconnect(self) -> None:
-        self._widget.disconnect("currentNodeChanged(vtkMRMLNode*)", self._told)
-        self._widget.disconnect("currentSegmentChanged(QString)", self._told)
-
-    def _told(self, *_arguments: Any) -> None:
-        self.changed()
-
-    def widget(self) -> Any:
-        """The selector."""
-        return self._widget
-
-    def read(self) -> SegmentChoice:
-        """What is selected."""
-        return SegmentChoice(self._widget.currentNode(), self._widget.currentSegmentID())
-
-    def write(self, value: SegmentChoice) -> None:
-        """Select it."""
-        self._widget.setCurrentNode(value.segmentation)
-        if value.segment != self._widget.currentSegmentID():
-            self._widget.setCurrentSegmentID(value.segment)

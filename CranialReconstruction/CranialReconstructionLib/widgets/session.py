@@ -29,6 +29,7 @@ class Session:
 
     Attributes:
         parameters: of the case at hand; None while there is none.
+        begun: called before something begins that the user asked for.
         changed: called after something has changed.
         failed: called with a failure, and with its task where there is one.
         told: called with a sentence for the user.
@@ -38,6 +39,7 @@ class Session:
 
     def __init__(self) -> None:
         self.parameters: CaseParameters | None = None
+        self.begun: Callable[[], None] = lambda: None
         self.changed: Callable[[], None] = lambda: None
         self.failed: Failed = lambda failure, task: None
         self.told: Callable[[str], None] = lambda text: None
@@ -107,8 +109,10 @@ class Session:
             quiet: hears of failures instead of the user, who did not ask for this task.
         """
         failed = quiet or self.failed
-        if self._tasks is None and quiet is None and not self.prepared():
-            return None
+        if quiet is None:
+            self.begun()
+            if self._tasks is None and not self.prepared():
+                return None
         try:
             with slicer.util.WaitCursor(show=quiet is None):
                 task = start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import slicer
+
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.scene.threshold_preview import ThresholdPreview
 from CranialReconstructionLib.scene.volumes import describe_volume
@@ -100,7 +102,11 @@ class SkullStep(Step):
         parameters = self.session.parameters_of(found.segment.segmentation)
         if parameters is None:
             return
+        first = parameters.skull.segmentation is None
         parameters.skull = SegmentChoice(found.segment.segmentation, found.segment.segment_id)
+        if first:
+            # Later results lie where it lies: the view that the user has chosen by then stays.
+            slicer.util.resetThreeDViews()
         if found.threshold is not None:
             parameters.threshold = found.threshold
         if found.warnings:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import slicer
 
+from CranialReconstructionLib.widgets.segment_selector import SegmentSelectorConnector
+
 if TYPE_CHECKING:
     from CranialReconstructionLib.widgets.parameters import CaseParameters
     from CranialReconstructionLib.widgets.session import Session
@@ -57,7 +59,21 @@ class Step:
         if self._bound is not None and self._binding is not None:
             self._bound.disconnectGui(self._binding)
         self._bound = parameters
-        self._binding = None if parameters is None else parameters.connectGui(self.ui)
+        self._binding = None if parameters is None else parameters.connectParametersToGui(self._shown_parameters())
+
+    def _shown_parameters(self) -> dict[str, Any]:
+        """Parameter -> what shows it, as the .ui file says.
+
+        Segment selectors bring their connector along: Slicer's own search for one raises as soon as a
+        parameter is a pack whose members have no widgets.
+        """
+        shown = {}
+        for widget in vars(self.ui).values():
+            name = widget.property("SlicerParameterName")
+            if name:
+                selector = type(widget) is slicer.qMRMLSegmentSelectorWidget
+                shown[name] = SegmentSelectorConnector(widget) if selector else widget
+        return shown
 
     def refresh(self) -> None:
         """Enable what can be done now, and show what has become of the case; called after every change."""
