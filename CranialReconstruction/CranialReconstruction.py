@@ -74,7 +74,7 @@ class CranialReconstructionWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
     def enter(self):
         """The module is opened."""
-        self.panel.show_case(self.logic.getParameterNode())
+        self.panel.show_case(self.logic.current_case())
 
     def exit(self):
         """Another module is opened."""
@@ -90,6 +90,7 @@ class CranialReconstructionWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         from CranialReconstructionLib.scene.colours import restore_colours
 
         restore_colours(slicer.mrmlScene)
+        self.panel.prefer_loaded(self.logic.getAllParameterNodes())
         self._scene_changed(caller, event)
 
     def _scene_changed(self, caller, event):

@@ -36,6 +36,8 @@ class PanelCase(unittest.TestCase):
             window.resize(1560, 960)
         slicer.util.selectModule(MODULE)
         self.take_widget()
+        # An open step 5 asks for previews by itself.
+        self.steps["implant"].ui.stepButton.collapsed = True
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
@@ -75,8 +77,13 @@ class PanelCase(unittest.TestCase):
         """What the panel says went wrong; empty where nothing did."""
         return self.panel.ui.failureText.text if self.panel.ui.failureFrame.visible else ""
 
+    def open(self, step: str) -> None:
+        """Unfold a step."""
+        self.steps[step].ui.stepButton.collapsed = False
+
     def press(self, step: str, button: str) -> None:
-        """Press a button as a user would: it must be enabled."""
+        """Press a button as a user would: its step is open, and it must be enabled."""
+        self.open(step)
         widget = getattr(self.steps[step].ui, button)
         self.assertTrue(widget.enabled, f"{button} is not enabled")
         widget.click()

@@ -56,6 +56,7 @@ class Troubles(PanelCase):
     def test_a_design_that_no_implant_can_have_is_told_beside_it(self) -> None:
         self.load_demo_head()
         self.reconstruct("mirror")
+        self.open("implant")
         design = self.parameters.design
         design.own_minimum_wall = True
         design.minimum_wall = 5.0

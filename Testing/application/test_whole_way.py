@@ -16,9 +16,11 @@ class WholeWay(PanelCase):
         self.reconstruct()
         self.assertGreater(self.defect_ml(), 10.0)
 
-        design = self.parameters.design
-        design.gap = 0.8
+        self.assertTrue(self.defect_in_3d())
+        self.open("implant")
+        self.parameters.design.gap = 0.8
         self.wait(lambda: self.parameters.preview is not None, 60.0, "no preview")
+        self.assertFalse(self.defect_in_3d(), "missing bone and implant are shown in the same place")
         self.assertGreater(self.parameters.preview.GetPolyData().GetNumberOfPoints(), 100)
 
         self.press("implant", "makeButton")
@@ -43,6 +45,7 @@ class WholeWay(PanelCase):
     def test_the_preview_follows_a_change_within_a_second(self) -> None:
         self.load_demo_head()
         self.reconstruct("mirror")
+        self.open("implant")
         self.wait(lambda: self.parameters.preview is not None, 60.0, "no preview")
         volume = self.volume_of_preview()
         self.parameters.design.gap = 2.0
@@ -62,8 +65,9 @@ class WholeWay(PanelCase):
         self.load_demo_head()
         self.reconstruct("mirror")
         ui = self.steps["edit"].ui
+        self.open("edit")
         ui.editDefect.checked = True
-        self.assertTrue(ui.defectEditor.visible or ui.defectEditor.isVisibleTo(ui.defectEditor.parent()))
+        self.assertTrue(ui.defectEditor.visible)
         self.assertEqual(ui.defectEditor.currentSegmentID(), self.parameters.defect.segment)
         before = self.defect_ml()
         ui.defectEditor.setActiveEffectByName("Margin")
@@ -88,6 +92,7 @@ class WholeWay(PanelCase):
     def test_the_axis_handle_takes_the_way_in_over(self) -> None:
         self.load_demo_head()
         self.reconstruct("mirror")
+        self.open("implant")
         self.wait(lambda: self.parameters.preview is not None, 60.0, "no preview")
         self.steps["implant"].ui.axisButton.checked = True
         line = self.parameters.axis
@@ -102,6 +107,10 @@ class WholeWay(PanelCase):
         image = slicer.vtkOrientedImageData()
         choice.segmentation.GetBinaryLabelmapRepresentation(choice.segment, image)
         return float(array.sum() * np.prod(image.GetSpacing()) / 1000.0)
+
+    def defect_in_3d(self) -> bool:
+        choice = self.parameters.defect
+        return bool(choice.segmentation.GetDisplayNode().GetSegmentVisibility3D(choice.segment))
 
     def volume_of_preview(self) -> float:
         measure = vtk.vtkMassProperties()

@@ -52,9 +52,9 @@ def reference_grid(segmentation: Any) -> Grid:
     matrix, extent = vtkMatrix4x4(), [0, -1] * 3
     if not stated or not slicer.vtkSegmentationConverter.DeserializeImageGeometry(stated, matrix, extent):
         raise UserError(
-            "it has no source volume, so its voxels are not known",
+            "it is empty, and without a source volume its voxels are not known",
             where=segmentation.GetName(),
-            remedy="Choose the CT as its source volume in the Segment Editor.",
+            remedy="Draw in it, or choose the CT as its source volume in the Segment Editor.",
         )
     return _grid(to_world(segmentation) @ array_of(matrix), extent)
 
@@ -144,6 +144,11 @@ def put_segment(segmentation: Any, mask: Volume, name: str, colour: Colour, segm
     finally:
         segmentation.EndModify(was_modifying)
     return segment_id
+
+
+def show_in_3d(segmentation: Any, segment_id: str, shown: bool) -> None:
+    """Show or hide a segment in the 3D views; the slices keep it."""
+    segmentation.GetDisplayNode().SetSegmentVisibility3D(segment_id, shown)
 
 
 def make_surfaces(segmentation: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import slicer
 from slicer.i18n import tr as _
 
-from CranialReconstructionLib.scene.case import adopt
+from CranialReconstructionLib.scene.case import adopt, case_nodes
 from CranialReconstructionLib.scene.navigation import show_place
+from CranialReconstructionLib.scene.segments import show_in_3d
 from CranialReconstructionLib.scene.surfaces import GAP, THICKNESS, colour_by, set_visible
 from CranialReconstructionLib.widgets.axis_handle import AxisHandle
 from CranialReconstructionLib.widgets.checks_view import ChecksView
@@ -28,6 +29,7 @@ class ImplantStep(Step):
 
     PAGE = "Implant"
     WIDGETS: ClassVar = {
+        "stepButton": "ctkCollapsibleButton",
         "nameEdit": "QLineEdit",
         "materialSelector": "QComboBox",
         "thicknessSelector": "QComboBox",
@@ -73,6 +75,7 @@ class ImplantStep(Step):
         self._material: object = None
         self._watched: dict[str, tuple[Any, int]] = {}
         self._checks = ChecksView(self.ui.checksTable, lambda place: show_place(slicer.mrmlScene, place))
+        self.ui.stepButton.connect("contentsCollapsed(bool)", self._closed)
         self.ui.makeButton.connect("clicked()", lambda: self.session.do(self._make))
         self.ui.axisButton.connect("toggled(bool)", self._show_axis)
         self._explain()
@@ -100,7 +103,7 @@ class ImplantStep(Step):
             # Of two legends in one view neither can be read.
             if model is not None:
                 colour_by(model, MAPS[parameters.colour_by] if model.GetDisplayVisibility() else None)
-        if not self.session.busy:
+        if not self.session.busy and not ui.stepButton.collapsed:
             self._preview.consider(parameters)
 
     def leave(self) -> None:
@@ -152,9 +155,7 @@ class ImplantStep(Step):
             return
         self._last = found
         parameters.preview = found.model
-        set_visible(found.model, True)
-        if parameters.implant is not None:
-            set_visible(parameters.implant, False)
+        _show_alone(parameters, parameters.preview)
         wall = "" if found.thinnest_mm is None else _(", thinnest wall {wall:.1f} mm").format(wall=found.thinnest_mm)
         self.ui.previewText.text = _("Preview: {volume:.1f} ml{wall}, undercut {undercut:.2f} ml").format(
             volume=found.volume_ml, wall=wall, undercut=found.undercut_ml
@@ -172,6 +173,18 @@ class ImplantStep(Step):
         else:
             self._axis.hide()
 
+    def _closed(self, closed: bool) -> None:
+        """A preview is of the open step only: the earlier steps are about the missing bone itself."""
+        parameters = self.session.parameters
+        if parameters is None:
+            return
+        if not closed:
+            self.session.changed()
+            return
+        self._preview.forget()
+        if parameters.preview is not None and parameters.preview.GetDisplayVisibility():
+            _show_alone(parameters)
+
     def _make(self) -> None:
         parameters = self.session.parameters
         if parameters is None:
@@ -185,11 +198,9 @@ class ImplantStep(Step):
         parameters = self.session.parameters_of(made.checks)
         if parameters is None:
             return
-        for model in (parameters.preview, parameters.implant):
-            if model is not None:
-                set_visible(model, False)
         parameters.implant = made.models[0]
         parameters.checks = made.checks
+        _show_alone(parameters, *made.models)
         if made.failed:
             self.session.tell(_("Failed checks: {names}. See the table.").format(names=", ".join(made.failed)))
         elif made.warnings:
@@ -203,3 +214,14 @@ class ImplantStep(Step):
             text = texts.get(str(bound).removeprefix("design."))
             if text and str(bound).startswith("design."):
                 widget.toolTip = text[:1].upper() + text[1:]
+
+
+def _show_alone(parameters: CaseParameters, *models: Any) -> None:
+    """In 3D, show one of what lies in the same place: a preview, the pieces of an implant, or, without models,
+    the missing bone."""
+    for node in case_nodes(parameters.parameterNode):
+        if node.IsA("vtkMRMLModelNode"):
+            set_visible(node, node in models)
+    defect = parameters.defect
+    if defect.segmentation is not None:
+        show_in_3d(defect.segmentation, defect.segment, not models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import qt
@@ -89,6 +89,17 @@ class Panel:
         self.ui.caseSelector.setCurrentNode(node)
         self._timer.start()
         self.refresh()
+
+    def prefer_loaded(self, cases: Sequence[Any]) -> None:
+        """A scene was loaded: a case that nothing was done with gives way to the first that came."""
+        shown = self.session.parameters
+        if shown is None or not _untouched(shown):
+            return
+        empty = shown.parameterNode
+        loaded = next((case for case in cases if case is not empty), None)
+        if loaded is not None:
+            self.show_case(loaded)
+            empty.GetScene().RemoveNode(empty)
 
     def leave(self) -> None:
         """The user goes to another module: the views are theirs again; what runs goes on."""
@@ -197,3 +208,8 @@ class Panel:
             self._export.choose_folder()
         elif self._failed_task is not None:
             self.session.again(self._failed_task, retry)
+
+
+def _untouched(parameters: CaseParameters) -> bool:
+    segments = (parameters.input_segment, parameters.skull, parameters.defect)
+    return parameters.volume is None and all(choice.segmentation is None for choice in segments)
