@@ -68,6 +68,13 @@ class PanelCase(unittest.TestCase):
             slicer.app.processEvents()
             time.sleep(0.01)
 
+    def wait_quietly(self, seconds: float) -> None:
+        """Let Slicer work for a while, to see that nothing happens."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+
     def done(self, seconds: float = 180.0) -> None:
         """Wait for all that was asked for, and find no failure."""
         self.wait(lambda: not self.session.busy, seconds)

@@ -27,7 +27,8 @@ class WholeWay(PanelCase):
         self.done()
         table = self.steps["implant"].ui.checksTable
         self.assertGreater(table.rowCount, 8)
-        self.assertIsNotNone(self.parameters.implant)
+        self.assertTrue(self.parameters.implant.GetDisplayVisibility())
+        self.assertFalse(self.parameters.preview.GetDisplayVisibility())
 
         export = self.parameters.export
         export.folder = self.folder / "out"
@@ -36,6 +37,8 @@ class WholeWay(PanelCase):
         self.done()
         written = {path.name for path in (self.folder / "out").iterdir()}
         self.assertTrue({"implant.stl", "implant.3mf", "report.html", "report.pdf", "design.json"} <= written)
+        self.wait_quietly(1.0)
+        self.assertTrue(self.parameters.implant.GetDisplayVisibility(), "a preview took the implant's place")
         model = slicer.util.loadModel(str(self.folder / "out" / "implant.stl"))
         bounds, expected = np.zeros(6), np.zeros(6)
         model.GetRASBounds(bounds)

@@ -10,7 +10,7 @@ import logging
 import math
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Array, Volume
@@ -97,7 +97,7 @@ def _refuse_what_is_no_skull(mask: Volume) -> None:
         raise _no_skull(f"{bone:.3g} ml of bone, where {BONE_LIMITS[0]:g} to {BONE_LIMITS[1]:g} are usual", mask)
     steps = [max(1, round(_LATTICE / length)) for length in mask.spacing[::-1]]
     coarse = mask.voxels[:: steps[0], :: steps[1], :: steps[2]]
-    pieces, count = ndimage.label(coarse, np.ones((3, 3, 3)))
+    pieces, count = scipy.ndimage.label(coarse, np.ones((3, 3, 3)))
     largest = np.bincount(pieces.ravel())[1:].max() / np.count_nonzero(coarse) if count else 0.0
     if largest < LARGEST_PIECE:
         raise _no_skull(f"scattered pieces, the largest {largest:.0%} of the whole", mask)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
+import scipy
 import SimpleITK as sitk
-from scipy import ndimage
 
 from CranialReconstructionLib.imaging.volume import Array, Grid, Volume, set_itk_geometry
 
@@ -52,7 +52,7 @@ def occupancy(mask: Volume, grid: Grid) -> Volume:
         variance = (ANTIALIAS_SIGMA * target) ** 2 - edge**2 / 12.0
         if variance > (0.2 * edge) ** 2:
             sigma = float(np.sqrt(variance)) / edge
-            smoothed = ndimage.gaussian_filter1d(smoothed, sigma, axis, mode="nearest", truncate=3.0)
+            smoothed = scipy.ndimage.gaussian_filter1d(smoothed, sigma, axis, mode="nearest", truncate=3.0)
     result = resample(share.with_voxels(smoothed), grid)
     return result.with_voxels(np.clip(result.voxels, 0.0, 1.0))
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.interpolate import RBFInterpolator
+import scipy
 
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.resampling import resample
@@ -153,7 +152,7 @@ def _view(line: Points, bone: Points, where: str) -> _View:
 def _signed_distance(curve: Points) -> Points:
     """Radians to the polygon on the fine flat map, positive inside."""
     inside = _filled(curve / _FINE + (_cells(_FINE) - 1) / 2.0, _cells(_FINE))
-    inner, outer = ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside)
+    inner, outer = scipy.ndimage.distance_transform_edt(inside), scipy.ndimage.distance_transform_edt(~inside)
     return np.asarray(np.where(inside, inner - 0.5, 0.5 - outer) * _FINE)
 
 
@@ -180,7 +179,7 @@ def _outer_table(curve: Points, level: Points, bone: Points, distance: Points, i
     size = _cells(_COARSE)
     flat = (np.indices((size, size)).reshape(2, -1).T - (size - 1) / 2.0) * _COARSE
     every = max(1, len(curve) // 150)
-    spanned = RBFInterpolator(curve[::every], level[::every], kernel="linear")
+    spanned = scipy.interpolate.RBFInterpolator(curve[::every], level[::every], kernel="linear")
     wanted = _looked_up(inside, flat, _FINE) > -2.0 * _BESIDE
     table = np.full(len(flat), level.mean())
     table[wanted] = spanned(flat[wanted])
@@ -197,7 +196,9 @@ def _outer_table(curve: Points, level: Points, bone: Points, distance: Points, i
     levels = np.concatenate([level[::every], outermost.ravel()[known]])
     # A paraboloid carries the curvature of what is there over what is missing; the rest is local.
     shape, *_ = np.linalg.lstsq(_quadratic(places), levels, rcond=None)
-    rest = RBFInterpolator(places, levels - _quadratic(places) @ shape, kernel="linear", smoothing=_SMOOTHING)
+    rest = scipy.interpolate.RBFInterpolator(
+        places, levels - _quadratic(places) @ shape, kernel="linear", smoothing=_SMOOTHING
+    )
     table[wanted] = _quadratic(flat[wanted]) @ shape + rest(flat[wanted])
     return table.reshape(size, size)
 
@@ -238,7 +239,7 @@ def _cells(width: float) -> int:
 def _looked_up(table: Points, flat: Points, width: float) -> Points:
     """Values of a flat map at directions (N, 2), linearly between its cells."""
     return np.asarray(
-        ndimage.map_coordinates(table, (flat / width + (len(table) - 1) / 2.0).T, order=1, mode="nearest")
+        scipy.ndimage.map_coordinates(table, (flat / width + (len(table) - 1) / 2.0).T, order=1, mode="nearest")
     )
 
 

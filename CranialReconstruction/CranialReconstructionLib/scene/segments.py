@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 import slicer
-from scipy import ndimage
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
@@ -271,7 +271,7 @@ def _paste(whole: Array, part: Array, start: tuple[int, int, int]) -> None:
 
 def _image(mask: Volume, from_world: Matrix) -> Any:
     """The filled part of a mask as a ``vtkOrientedImageData`` on the mask's lattice; None for an empty mask."""
-    box = ndimage.find_objects((mask.voxels > 0).view(np.uint8), 1)[0]
+    box = scipy.ndimage.find_objects((mask.voxels > 0).view(np.uint8), 1)[0]
     if box is None:
         return None
     part = np.ascontiguousarray(mask.voxels[box] > 0).view(np.uint8)

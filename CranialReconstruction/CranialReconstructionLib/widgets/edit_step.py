@@ -37,9 +37,9 @@ class EditStep(Step):
         self._results = results
         self._editor = EmbeddedSegmentEditor(self.ui.defectEditor, "CranialReconstructionDefect")
         self.ui.editDefect.connect("toggled(bool)", self._edit)
-        self.ui.limitButton.connect("clicked()", lambda: self.session.do(self._limit))
-        self.ui.limitRunButton.connect("clicked()", lambda: self.session.do(lambda: self._again(moved=False)))
-        self.ui.moveRimButton.connect("clicked()", lambda: self.session.do(lambda: self._again(moved=True)))
+        self.ui.limitButton.connect("clicked()", lambda: self.do(self._limit))
+        self.ui.limitRunButton.connect("clicked()", lambda: self.do(lambda: self._again(moved=False)))
+        self.ui.moveRimButton.connect("clicked()", lambda: self.do(lambda: self._again(moved=True)))
 
     def refresh(self) -> None:
         """What the case allows."""
@@ -69,7 +69,7 @@ class EditStep(Step):
             self._editor.close()
             return
         parameters = self.session.parameters
-        segment = None if parameters is None else self.session.do(lambda: defect_of(parameters))
+        segment = None if parameters is None else self.do(lambda: defect_of(parameters))
         if segment is None or parameters is None:
             self.ui.editDefect.checked = False
             return

@@ -46,7 +46,7 @@ class ExportStep(Step):
     def __init__(self, session: Session, implants: ImplantStep) -> None:
         super().__init__(session)
         self._implants = implants
-        self.ui.exportButton.connect("clicked()", lambda: self.session.do(self._export))
+        self.ui.exportButton.connect("clicked()", lambda: self.do(self._export))
         self.ui.openFolderButton.connect("clicked()", self._open_folder)
 
     def refresh(self) -> None:

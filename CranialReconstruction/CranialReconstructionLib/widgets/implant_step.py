@@ -76,7 +76,7 @@ class ImplantStep(Step):
         self._watched: dict[str, tuple[Any, int]] = {}
         self._checks = ChecksView(self.ui.checksTable, lambda place: show_place(slicer.mrmlScene, place))
         self.ui.stepButton.connect("contentsCollapsed(bool)", self._closed)
-        self.ui.makeButton.connect("clicked()", lambda: self.session.do(self._make))
+        self.ui.makeButton.connect("clicked()", lambda: self.do(self._make))
         self.ui.axisButton.connect("toggled(bool)", self._show_axis)
         self._explain()
 
@@ -201,6 +201,7 @@ class ImplantStep(Step):
         parameters.implant = made.models[0]
         parameters.checks = made.checks
         _show_alone(parameters, *made.models)
+        self._preview.settle(parameters)
         if made.failed:
             self.session.tell(_("Failed checks: {names}. See the table.").format(names=", ".join(made.failed)))
         elif made.warnings:

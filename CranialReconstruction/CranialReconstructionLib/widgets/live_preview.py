@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -57,6 +58,11 @@ class LivePreview:
             self._session.tasks.cancel(self._task)
             self._task = None
 
+    def settle(self, parameters: CaseParameters) -> None:
+        """The implant itself is shown now: nothing to do before the design changes."""
+        self.forget()
+        self._asked = self._wanted(parameters)
+
     def _wanted(self, parameters: CaseParameters) -> object:
         try:
             design = chosen_design(parameters)
@@ -65,7 +71,9 @@ class LivePreview:
             return None
         self._problem("")
         defect = parameters.defect
-        return parameters.parameterNode.GetID(), defect.segmentation.GetID(), defect.segment, design
+        # A new name or number changes nothing that is seen.
+        seen = replace(design, name="implant", number=1)
+        return parameters.parameterNode.GetID(), defect.segmentation.GetID(), defect.segment, seen
 
     def _begin(self) -> None:
         parameters = self._session.parameters

@@ -60,6 +60,7 @@ class Panel:
         # The last sentence for the user, shown while nothing runs.
         self._said = ""
         self._failure = FailureBox(self.ui, self._retry)
+        session.at = self._tell_below
         session.begun, session.changed, session.failed = self._forget, self.refresh, self._show_failure
         session.told, session.log = self._tell, self.ui.logText.appendPlainText
         session.prepared = self._prepared
@@ -155,6 +156,12 @@ class Panel:
             step.bind(None)
         self.session.parameters = None
         self._forget()
+
+    def _tell_below(self, page: Any) -> None:
+        """Progress and failures are shown where the user is looking: below a step's page, or below all."""
+        layout, frame = self.ui.steps.layout(), self.ui.runFrame
+        layout.removeWidget(frame)
+        layout.insertWidget(layout.count() if page is None else layout.indexOf(page) + 1, frame)
 
     def _forget(self) -> None:
         """What was said of earlier work counts no more."""

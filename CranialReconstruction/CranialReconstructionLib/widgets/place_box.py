@@ -48,7 +48,7 @@ class PlaceBox:
         ui.placeSelector.connect("currentIndexChanged(int)", self._choose)
         ui.pythonPath.connect("currentPathChanged(QString)", self._choose)
         ui.testButton.connect("clicked()", self.test)
-        ui.installButton.connect("clicked()", lambda: self.install())
+        ui.installButton.connect("clicked()", self._install)
         ui.wheelsButton.connect("clicked()", self._install_from_folder)
         self._show_choice()
 
@@ -76,6 +76,7 @@ class PlaceBox:
 
     def test(self) -> None:
         """Start the worker, show its versions, and try the device."""
+        self._session.at(None)
         if self.ready():
             arguments = SelfTest(self._device())
             self._session.run(lambda: self._session.tasks.begin(_("Test"), arguments, dict), self._tested)
@@ -92,7 +93,12 @@ class PlaceBox:
         else:
             self._ui.placeState.text = _("Everything that is needed is installed.")
 
+    def _install(self) -> None:
+        self._session.at(None)
+        self.install()
+
     def _install_from_folder(self) -> None:
+        self._session.at(None)
         folder = qt.QFileDialog.getExistingDirectory(self._page, _("Folder of wheel files"))
         if folder:
             self.install(Path(folder))

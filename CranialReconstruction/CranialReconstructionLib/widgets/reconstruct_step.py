@@ -102,7 +102,7 @@ class ReconstructStep(Step):
         parameters = self.session.parameters
         if parameters is None:
             return
-        skull = self.session.do(lambda: self._checked_skull())
+        skull = self.do(lambda: self._checked_skull())
         if skull is None:
             return
         if self._estimated:
@@ -163,7 +163,7 @@ class ReconstructStep(Step):
             self.session.tell("\n".join(warnings))
 
     def _compare(self) -> None:
-        self.session.do(self._begin_comparison)
+        self.do(self._begin_comparison)
 
     def _begin_comparison(self) -> None:
         parameters = self.session.parameters

@@ -29,6 +29,7 @@ class Session:
 
     Attributes:
         parameters: of the case at hand; None while there is none.
+        at: called with the page of the step that is at work, below which the user is told of it; None: of no step.
         begun: called before something begins that the user asked for.
         changed: called after something has changed.
         failed: called with a failure, and with its task where there is one.
@@ -39,6 +40,7 @@ class Session:
 
     def __init__(self) -> None:
         self.parameters: CaseParameters | None = None
+        self.at: Callable[[Any], None] = lambda page: None
         self.begun: Callable[[], None] = lambda: None
         self.changed: Callable[[], None] = lambda: None
         self.failed: Failed = lambda failure, task: None

@@ -78,7 +78,7 @@ class SkullStep(Step):
 
     def _segment(self) -> None:
         self.ui.previewButton.checked = False
-        self.session.do(self._begin)
+        self.do(self._begin)
 
     def _begin(self) -> None:
         parameters = self.session.parameters
@@ -117,7 +117,7 @@ class SkullStep(Step):
             self._editor.close()
             return
         parameters = self.session.parameters
-        segment = self.session.do(lambda: Segment(*_checked(parameters.skull if parameters else None)))
+        segment = self.do(lambda: Segment(*_checked(parameters.skull if parameters else None)))
         if segment is None or parameters is None:
             self.ui.editSkull.checked = False
             return

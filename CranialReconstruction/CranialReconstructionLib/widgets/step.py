@@ -82,5 +82,11 @@ class Step:
         """Take back what the step put into the views; called when the module is left, and before another case."""
 
     def run(self, start: Callable[[], Task[T]], then: Callable[[T], None]) -> None:
-        """Begin a task; ``then`` gets its outcome. What goes wrong is shown by the panel."""
+        """Begin a task; ``then`` gets its outcome. How it goes, and what goes wrong, is shown below the step."""
+        self.session.at(self.page)
         self.session.run(start, then)
+
+    def do(self, work: Callable[[], T]) -> T | None:
+        """Something that needs no worker; what the user can mend is shown below the step."""
+        self.session.at(self.page)
+        return self.session.do(work)
