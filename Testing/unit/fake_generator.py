@@ -1,11 +1,17 @@
-"""A generator that has learned nothing: a ball of skull with a lump of defect, moved by its latent."""
+"""A generator that has learned nothing: a ball of skull with a lump of defect, moved by its latent; and runs
+of real methods that have not learned either."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+
+from CranialAugmentationTrainerLib.generators.registry import build
+from CranialAugmentationTrainerLib.generators.settings import preset, settings_as_json
 
 SIDE = 16
 
@@ -34,10 +40,12 @@ class FakeGenerator:
         return torch.stack(cases)
 
     def encode(self, cases: torch.Tensor) -> torch.Tensor:
-        """Bone of the two channels, and two moments of the defect: a latent that sources share."""
+        """Bone of the two channels, and how high and how far to the front the defect lies."""
         sums = cases.sum((2, 3, 4))
-        moments = cases[:, 1].mean(1).flatten(1)[:, :2]
-        return torch.cat((sums / sums.mean().clamp_min(1e-6), moments), dim=1)
+        axis = torch.arange(SIDE, dtype=torch.float32)
+        high = (cases[:, 1].sum((2, 3)) * axis).sum(1) / sums[:, 1].clamp_min(1e-6)
+        front = (cases[:, 1].sum((1, 3)) * axis).sum(1) / sums[:, 1].clamp_min(1e-6)
+        return torch.cat((sums / 500.0, torch.stack((high, front), dim=1) / SIDE), dim=1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class FakeSource:
 
     name: str = "fake"
     slow: float = 0.0
+    origin = ""
 
     def load(self) -> FakeGenerator:
         if not self.slow:
@@ -65,3 +74,14 @@ class SlowGenerator(FakeGenerator):
 
         time.sleep(self._seconds)
         return super().decode(latent)
+
+
+def untrained_run(folder: Path, method: str = "vae", seed: int = 0) -> Path:
+    """The folder of a run of preset ``tiny`` at its first step."""
+    torch.manual_seed(seed)
+    settings = preset(method, "tiny")
+    (folder / "checkpoints").mkdir(parents=True)
+    configuration = {"method": method, "settings": settings_as_json(settings)}
+    (folder / "run.json").write_text(json.dumps({"configuration": configuration}))
+    torch.save({"state_dict": build(method, settings).state_dict()}, folder / "checkpoints" / "last.ckpt")
+    return folder

@@ -109,10 +109,19 @@ def test_the_literal_ball_is_divided_into_equal_parts(dimensions: int) -> None:
             assert np.count_nonzero(inside & half) == pytest.approx(count / 2 ** (len(signs) + 1), rel=0.35)
 
 
+def test_the_literal_ball_gives_no_sample_twice() -> None:
+    settings = SamplingSettings("uds", 3, "literal", count=40)
+    # Rejected cases are made up for by samples beyond the count.
+    latents = draws(settings, 160, 3)
+    assert len(np.unique(latents.round(6), axis=0)) == 160
+    radii = np.linalg.norm(latents, axis=1).reshape(4, 40)
+    np.testing.assert_allclose(radii, radii[:1].repeat(4, axis=0), atol=1e-5)
+
+
 def test_more_dimensions_than_direction_numbers_are_padded() -> None:
     points = EvenPoints(SobolEngine.MAXDIM + 50, seed=1)
-    many = np.stack([points.point(index) for index in range(64)])
-    assert many.shape == (64, SobolEngine.MAXDIM + 50)
+    many = np.stack([points.point(index) for index in range(20)])
+    assert many.shape == (20, SobolEngine.MAXDIM + 50)
     padding = many[:, -50:]
     assert stats.kstest(padding.ravel(), "uniform").pvalue > 0.01
     np.testing.assert_array_equal(points.point(7), many[7])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from fake_generator import SIDE, FakeGenerator, FakeSource
 from CranialAugmentationTrainerLib.datasets.case_grid import read_labels
 from CranialAugmentationTrainerLib.datasets.synthetic_set import SyntheticSet
 from CranialAugmentationTrainerLib.sampling.settings import SamplingSettings
+from CranialAugmentationTrainerLib.synthesis import writing
 from CranialAugmentationTrainerLib.synthesis.making import CaseMaker, MakingSettings
 from CranialAugmentationTrainerLib.synthesis.post_processing import (
     PostProcessing,
@@ -28,11 +31,12 @@ from CranialAugmentationTrainerLib.synthesis.quality import (
     NO_SKULL,
     OFF_THE_BONE,
     SEVERAL_SKULLS,
+    TOO_MUCH_BONE,
     QualityLimits,
     reason_to_reject,
 )
 from CranialAugmentationTrainerLib.synthesis.set_progress import SetProgress
-from CranialAugmentationTrainerLib.synthesis.writing import SetWriter, remake, write_set
+from CranialAugmentationTrainerLib.synthesis.writing import SetWriter, make_again, remake, write_set
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
 
@@ -99,6 +103,7 @@ def test_each_reason_to_reject() -> None:
     several[14:18, 14:18, 14:18] = 1
     assert reason_to_reject(several, limits) == SEVERAL_SKULLS
     assert reason_to_reject(several, QualityLimits(main_skull=0.85)) == ""
+    assert reason_to_reject(np.maximum(labels, 1), limits) == TOO_MUCH_BONE
     off = np.where(labels == 2, 0, labels)
     off[15:17, 2:10, 2:10] = 2
     assert reason_to_reject(off, limits) == OFF_THE_BONE
@@ -130,24 +135,59 @@ def test_a_set_holds_what_the_index_says(tmp_path: Path) -> None:
     np.testing.assert_allclose(skull.grid.ras_of([[(SIDE - 1) / 2] * 3]), 0.0, atol=1e-6)
 
 
-def test_workers_and_rounds_change_nothing(tmp_path: Path) -> None:
-    written(tmp_path / "alone", 12)
-    written(tmp_path / "shared", 5)
-    written(tmp_path / "shared", 12, workers=2)
-    alone, shared = content(tmp_path / "alone"), content(tmp_path / "shared")
-    assert alone[1] == shared[1]
-    assert alone[0] == shared[0]
+def test_a_set_that_grows_is_the_set_made_at_once(tmp_path: Path) -> None:
+    written(tmp_path / "once", 12)
+    written(tmp_path / "grown", 5)
+    progress = written(tmp_path / "grown", 12)
+    assert progress.accepted == 12
+    assert progress.made < progress.tried
+    assert content(tmp_path / "once") == content(tmp_path / "grown")
 
 
 def test_any_case_can_be_made_again_alone(tmp_path: Path) -> None:
     written(tmp_path, 10)
-    for number, record in SyntheticSet(tmp_path).records().items():
-        again = remake(tmp_path, number, FakeSource())
+    records = SyntheticSet(tmp_path).records()
+    for number, record in records.items():
+        again = make_again(tmp_path, number, FakeSource())
         assert again.record.rejected == record.rejected
         if record.file:
             assert np.array_equal(again.labels, read_volume(tmp_path / record.file).voxels)
+    before = content(tmp_path)
+    lost = next(record for record in records.values() if record.file)
+    (tmp_path / lost.file).unlink()
+    assert remake(tmp_path, lost.number, FakeSource()) == lost
+    assert content(tmp_path) == before
+    with pytest.raises(UserError, match="no case 999"):
+        remake(tmp_path, 999, FakeSource())
     with pytest.raises(UserError, match="not the one that made"):
-        remake(tmp_path, 0, FakeSource("other"))
+        make_again(tmp_path, 0, FakeSource("other"))
+
+
+def test_a_generator_that_is_being_trained_makes_no_set(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Trained(FakeSource):
+        def load(self) -> FakeGenerator:
+            (tmp_path / "state").write_text("of the next epoch")
+            return super().load()
+
+        def recipe(self) -> dict[str, object]:
+            return {"state": (tmp_path / "state").read_text()}
+
+    (tmp_path / "state").write_text("of the first epoch")
+    with pytest.raises(UserError, match="has changed since the set was begun"):
+        written(tmp_path / "set", 3, source=Trained())
+
+
+def test_a_workers_error_reaches_the_user_whole() -> None:
+    error = UserError("the disk is full", where="a.nrrd", remedy="Free some space.")
+    found = pickle.loads(pickle.dumps(error))
+    assert isinstance(found, UserError)
+    assert (str(found), found.problem, found.where, found.remedy) == (
+        str(error),
+        error.problem,
+        error.where,
+        error.remedy,
+    )
 
 
 def test_what_a_kill_tears_is_put_right(tmp_path: Path) -> None:
@@ -172,9 +212,10 @@ def test_another_recipe_is_not_mixed_in(tmp_path: Path) -> None:
         write_set(SetWriter(FakeSource(), other, tmp_path), 4)
 
 
-def test_a_generator_of_nothing_is_given_up(tmp_path: Path) -> None:
-    none = MakingSettings(SamplingSettings(seed=3), PostProcessing(smallest=4), QualityLimits(least_skull=0.9), 16)
-    with pytest.raises(UserError, match=f"0 of 256 generated cases are good .{NO_SKULL}: 256"):
+def test_a_generator_of_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "HOPELESS", 32)
+    none = MakingSettings(SamplingSettings(seed=3), PostProcessing(smallest=4), QualityLimits(most_skull=0.01), 16)
+    with pytest.raises(UserError, match=f"0 of 32 generated cases are good .{TOO_MUCH_BONE}: 32"):
         write_set(SetWriter(FakeSource(), none, tmp_path), 100)
 
 

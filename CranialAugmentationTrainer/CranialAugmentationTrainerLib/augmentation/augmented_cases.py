@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +55,6 @@ class AugmentedCases(Dataset[Case]):
     def _transformed(self, index: int) -> Case:
         if not 0 <= index < self.length:
             raise IndexError(index)
-        transform = copy.deepcopy(self.transform)
-        if isinstance(transform, Randomizable):
-            transform.set_random_state(seed=item_seed(self.seed, self.epoch, index))
-        return transform(dict(self.cases[index % len(self.cases)]))
+        if isinstance(self.transform, Randomizable):
+            self.transform.set_random_state(seed=item_seed(self.seed, self.epoch, index))
+        return self.transform(dict(self.cases[index % len(self.cases)]))

@@ -51,7 +51,8 @@ class RandomCrop(RandomCaseTransform):
         if "defect" in case:
             missing = case["defect"][0] > 0.0
             for axis, size in enumerate(shape):
-                places = missing.any(dim=axis - 1).any(dim=axis - 2 if axis != 1 else 0).nonzero()
+                others = [other for other in range(missing.ndim) if other != axis]
+                places = missing.any(dim=others).nonzero()
                 if len(places):
                     room[axis] = (int(places[0, 0]), size - 1 - int(places[-1, 0]))
         widths = [

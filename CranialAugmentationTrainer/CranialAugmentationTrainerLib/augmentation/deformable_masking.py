@@ -75,7 +75,7 @@ class MaskingRange:
                 "a place is a direction (R, A, S) and a concentration",
             ),
             (
-                any(_unit(torch.tensor(place[:3]))[2] < self.lowest for place in self.places),
+                any(_unit(torch.tensor(place))[2] < self.lowest for *place, _ in self.places if len(place) == 3),
                 "a place is lower than lowest",
             ),
         ]
@@ -162,9 +162,10 @@ def draw_cut(extent: MaskingRange, vault: PlacesOnVault, frame: HeadFrame, gener
     for _ in range(cuts):
         radius = _primary_radius(extent, generator, chance())
         place = vault(_direction(extent, generator))
-        patches.append(_patch(extent, place, radius, chance() < extent.boxes, generator))
+        primary = _patch(extent, place, radius, chance() < extent.boxes, generator)
+        patches.append(primary)
         for _ in range(int(chance() * (extent.satellites + 1))):
-            spread = patches[0].axes[:2].T @ _unit(torch.randn(2, generator=generator))
+            spread = primary.axes[:2].T @ _unit(torch.randn(2, generator=generator))
             mean, deviation = extent.satellite_radius
             satellite = max(5.0, mean + deviation * float(torch.randn(1, generator=generator)))
             box = chance() < extent.boxes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -60,7 +61,8 @@ class Heads(Sequence[Images]):
 def heads_from_files(cases: Iterable[SkullCase], box: HeadBox, spacing: float, kept: Path) -> Heads:
     """Heads that are resampled when they are first asked for and kept in folder ``kept`` from then on.
 
-    Cases whose complete skull is not known are left out.
+    Several data sets may keep theirs in one folder, and a file that has changed is read anew. Cases whose
+    complete skull is not known are left out.
     """
     whole = tuple(case for case in cases if case.paired or case.complete is not None)
     names, people = tuple(case.name for case in whole), tuple(case.skull for case in whole)
@@ -70,9 +72,19 @@ def heads_from_files(cases: Iterable[SkullCase], box: HeadBox, spacing: float, k
 def _load(cases: tuple[SkullCase, ...], box: HeadBox, spacing: float, kept: Path, number: int) -> Images:
     case = cases[number]
     edges = "x".join(f"{length:g}" for length in box.size)
-    path = kept / f"{case.name.replace('/', '_')}-{edges}-{spacing:g}mm.npy"
+    path = kept / f"{case.name.replace('/', '_')}-{_state_of(case)}-{edges}-{spacing:g}mm.npy"
     complete, defect = kept_array(path, partial(canonical_shares, case, box, spacing))
     return case_of(_shares(complete), _shares(defect))
+
+
+def _state_of(case: SkullCase) -> str:
+    """A word that is another one for other files, and for the same files once they have changed."""
+    known = hashlib.sha256()
+    for path in case.masks:
+        # A file that is gone is told by whoever reads it.
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        known.update(f"{path.resolve()}\n{changed}\n".encode())
+    return known.hexdigest()[:12]
 
 
 def _shares(stored: Array) -> torch.Tensor:

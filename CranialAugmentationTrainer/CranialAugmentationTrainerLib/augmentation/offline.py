@@ -17,6 +17,7 @@ from CranialAugmentationTrainerLib.datasets.synthetic_set import (
     SetRecord,
     SyntheticSet,
 )
+from CranialAugmentationTrainerLib.synthesis.set_progress import SetProgress
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.imaging.volume import Grid, Volume
@@ -55,15 +56,6 @@ class Shard:
         return range(self.number - 1, count, self.of)
 
 
-@dataclass(frozen=True)
-class SetProgress:
-    """Cases done, rejected ones among them, of those that this run has to do."""
-
-    done: int
-    rejected: int
-    of: int
-
-
 def write_set(
     items: CaseItems,
     grid: Grid,
@@ -88,7 +80,7 @@ def write_set(
         ending: of the label volumes, one of ``FORMATS``.
         shard: which of the numbers; all of them without.
         workers: processes; 0 makes the cases in this one.
-        report: is told after each case.
+        report: is told at the start and after each case.
 
     Raises:
         UserError: another recipe's set is in the folder, or it cannot be written.
@@ -96,8 +88,11 @@ def write_set(
     shard = shard or Shard()
     made.begin({**recipe, "ending": ending, "shard": f"{shard.number}/{shard.of}"})
     there = made.records()
-    missing = [number for number in shard.numbers(len(items)) if number not in there]
-    progress = SetProgress(0, 0, len(missing))
+    numbers = shard.numbers(len(items))
+    missing = [number for number in numbers if number not in there]
+    progress = SetProgress(len(numbers))
+    for number in set(numbers) & there.keys():
+        progress.count(there[number].rejected, made=False)
     report(progress)
     writing = _WrittenCases(items, grid, made, needs_defect, ending)
     # Workers write the volumes; lines are appended here alone, each after its volume is whole.
@@ -105,7 +100,7 @@ def write_set(
         if isinstance(outcome, _Refusal):
             raise UserError(outcome.problem, where=outcome.where, remedy=outcome.remedy)
         made.append(outcome)
-        progress = SetProgress(progress.done + 1, progress.rejected + bool(outcome.rejected), len(missing))
+        progress.count(outcome.rejected)
         report(progress)
     made.finish()
     return progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from CranialAugmentationTrainerLib.augmentation.heads import Heads
 from CranialAugmentationTrainerLib.augmentation.pairs import draw_pairs
 from CranialAugmentationTrainerLib.augmentation.registration import (
     RegistrationSchedule,
+    RegistrationState,
     folding_fraction,
     registration_states,
 )
@@ -21,6 +23,8 @@ from CranialAugmentationTrainerLib.augmentation.warp import Warp
 class RegisteredPairs(Dataset[dict[str, Any]]):
     """Item n is the moving head of pair ``n // states``, warped towards the fixed one, all three images
     together and made binary together; and a ``record`` of where it came from.
+
+    Items asked for in order share the registration of their pair.
 
     Args:
         heads: the heads that pairs are drawn from.
@@ -50,6 +54,7 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
         self.states = states
         self.device = device
         self.pairs = draw_pairs(heads.people, -(-count // states), seed)
+        self._running: tuple[int, Iterator[tuple[int, RegistrationState]]] | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -58,13 +63,9 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
         if not 0 <= index < self.count:
             raise IndexError(index)
         moving, fixed = self.pairs[index // self.states]
-        head, other = self.heads[moving], self.heads[fixed]
-        stages = registration_states(
-            head["complete"][0].to(self.device), other["complete"][0].to(self.device), self.schedule, self.states
-        )
-        state = next(state for number, state in enumerate(stages) if number == index % self.states)
+        state = self._state(index)
         displacement = state.displacement
-        warped = Binarise().apply(Warp(displacement.cpu()).apply(head))
+        warped = Binarise().apply(Warp(displacement.cpu()).apply(self.heads[moving]))
         record = {
             "seed": self.seed,
             "skull": self.heads.people[moving],
@@ -75,6 +76,22 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
             "mismatch": state.mismatch,
         }
         return {**warped, "record": record}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A registration under way stays in its process.
+        return {**self.__dict__, "_running": None}
+
+    def _state(self, index: int) -> RegistrationState:
+        """The state of an item, from the registration that the item before it has begun if there is one."""
+        begun, self._running = self._running, None
+        if begun is None or begun[0] >= index or begun[0] // self.states != index // self.states:
+            moving, fixed = (self.heads[number]["complete"][0] for number in self.pairs[index // self.states])
+            stages = registration_states(moving.to(self.device), fixed.to(self.device), self.schedule, self.states)
+            begun = index, enumerate(stages, start=index - index % self.states)
+        state = next(state for number, state in begun[1] if number == index)
+        if (index + 1) % self.states:
+            self._running = index, begun[1]
+        return state
 
     def settings(self) -> dict[str, Any]:
         """All that the items depend on besides their number, for a set's configuration."""

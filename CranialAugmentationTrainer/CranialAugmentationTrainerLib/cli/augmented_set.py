@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from CranialAugmentationTrainerLib.cli.set_line import SetLine
+
 if TYPE_CHECKING:
     from CranialAugmentationTrainerLib.augmentation.case import CaseItems
     from CranialAugmentationTrainerLib.augmentation.heads import Heads
-    from CranialAugmentationTrainerLib.augmentation.offline import SetProgress
 
 # As ``augmentation.presets`` and ``datasets.synthetic_set`` name them; this file must not load torch.
 GEOMETRIC = ("basic", "heavy", "extreme")
@@ -34,11 +36,13 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=ENDINGS, default=".nrrd", help="of the label volumes (.nrrd)")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="make every N-th case, from the I-th on (1/1)")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that make cases (0: this one)")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where resampled skulls are kept (OUTPUT/heads)")
 
 
-def read_heads(options: argparse.Namespace) -> Heads:
-    """The heads of ``--data``; what cannot be used is told on standard error."""
+def read_heads(folder: Path, options: argparse.Namespace, split: Path | None = None) -> Heads:
+    """The heads of a folder, the training ones of a split alone; what cannot be used is told on standard
+    error."""
     from CranialAugmentationTrainerLib.augmentation.heads import heads_from_files
     from CranialAugmentationTrainerLib.datasets.reading import read_data_set
     from CranialAugmentationTrainerLib.datasets.split import Split
@@ -49,18 +53,18 @@ def read_heads(options: argparse.Namespace) -> Heads:
         raise UserError(
             f"{options.spacing:g} mm is no voxel edge for a head", where="--spacing", remedy="Give 0.5 to 16 mm."
         )
-    data = read_data_set(options.data)
+    data = read_data_set(folder)
     for broken in data.broken:
         print(f"left out: {broken.name}: {broken.reason} ({broken.path})", file=sys.stderr)
     cases = data.usable().cases
-    if options.split is not None:
-        training = set(Split.read(options.split).train)
+    if split is not None:
+        training = set(Split.read(split).train)
         cases = tuple(case for case in cases if case.skull in training)
     heads = heads_from_files(cases, PAPER_BOX, options.spacing, options.cache or options.output / "heads")
     if not heads:
         raise UserError(
             "no complete skull is among the cases",
-            where=str(options.split or options.data),
+            where=str(split or folder),
             remedy="Give whole skulls, or defective skulls with their implants.",
         )
     return heads
@@ -81,42 +85,35 @@ def write_items(
     if options.geometric is not None:
         moved = Compose([geometric_augmentation(options.geometric), Binarise()])
         items = AugmentedCases(items, moved, options.seed)
-    made = SyntheticSet(options.output)
-    progress = write_set(
-        items,
-        heads.grid,
-        made,
-        {**settings, "geometric": options.geometric},
-        needs_defect=needs_defect,
-        ending=options.format,
-        shard=Shard.parse(options.shard),
-        workers=options.workers,
-        report=_ProgressLine(),
-    )
-    print(file=sys.stderr)
-    records = made.records().values()
-    rejected = [record.rejected for record in records if record.rejected]
-    print(f"{len(records) - len(rejected)} cases are in {options.output}; {progress.done} are new.")
-    for reason in sorted(set(rejected)):
-        print(f"rejected: {rejected.count(reason)}: {reason}")
+    line = SetLine()
+    try:
+        progress = write_set(
+            items,
+            heads.grid,
+            SyntheticSet(options.output),
+            {**settings, "geometric": options.geometric},
+            needs_defect=needs_defect,
+            ending=options.format,
+            shard=Shard.parse(options.shard),
+            workers=options.workers,
+            report=line,
+        )
+    finally:
+        line.end()
+    if options.json:
+        counts = {
+            "folder": str(options.output),
+            "accepted": progress.accepted,
+            "rejected": dict(progress.rejected),
+            "new": progress.made,
+            "cases_a_second": round(progress.rate, 3),
+        }
+        print(json.dumps(counts, indent=2))
+        return 0
+    print(f"{progress.accepted} cases are in {options.output}; {progress.made} are new.")
+    for reason, cases in sorted(progress.rejected.items()):
+        print(f"rejected: {cases}: {reason}")
     return 0
-
-
-class _ProgressLine:
-    """Cases done, their rate and the time left, on one line of standard error."""
-
-    def __init__(self) -> None:
-        import time
-
-        self._clock = time.monotonic
-        self._start = self._clock()
-
-    def __call__(self, progress: SetProgress) -> None:
-        seconds = self._clock() - self._start
-        rate = progress.done / seconds if progress.done else 0.0
-        left = f"{(progress.of - progress.done) / rate / 60.0:.1f} min left" if rate else "starting"
-        text = f"\r{progress.done} of {progress.of}, {rate:.2f} cases/s, {progress.rejected} rejected, {left}   "
-        print(text, end="", file=sys.stderr, flush=True)
 
 
 def _positive(text: str) -> int:

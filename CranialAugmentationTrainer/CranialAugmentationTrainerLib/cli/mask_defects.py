@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,35 +25,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_set_arguments(parser)
     parser.add_argument("--cuts", choices=MASKINGS, default="mixed", help="sharp, smooth or mixed cuts (mixed)")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw size and place beside the data's own defects")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="NAME=VALUE",
+        help="another size or place, such as radius=[20,5] or places=[[0,1,1,30]]: R, A, S, concentration",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the size and place of the defects")
+    parser.add_argument("--reference", type=Path, metavar="FOLDER", help="real cases to draw beside them (--data)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the set, and the picture of its defects."""
-    from CranialAugmentationTrainerLib.augmentation.deformable_masking import MASKING_PRESETS
     from CranialAugmentationTrainerLib.augmentation.masked_heads import MaskedHeads
+    from CranialAugmentationTrainerLib.augmentation.masking_settings import masking_range
     from CranialAugmentationTrainerLib.cli.augmented_set import read_heads, write_items
 
-    heads = read_heads(options)
-    items = MaskedHeads(heads, options.count, MASKING_PRESETS[options.cuts], options.seed)
+    extent = masking_range(options.cuts, options.changes)
+    heads = read_heads(options.data, options, options.split)
+    items = MaskedHeads(heads, options.count, extent, options.seed)
     status = write_items(options, items, heads, items.settings(), needs_defect=True)
     if options.plot is not None:
+        if options.reference is not None:
+            heads = read_heads(options.reference, options)
         _plot(options, heads)
     return status
 
 
-def _plot(options: argparse.Namespace, heads: Heads) -> None:
+def _plot(options: argparse.Namespace, reference: Heads) -> None:
     from CranialAugmentationTrainerLib.augmentation.defect_places import DefectPlace, measure_defect, plot_defects
     from CranialAugmentationTrainerLib.datasets.synthetic_set import SyntheticSet
+    from CranialReconstructionLib.errors import UserError
 
     drawn = [
         DefectPlace(record.defect_ml, tuple(record.facts["defect_middle"]))
         for record in SyntheticSet(options.output).records().values()
         if not record.rejected
     ]
-    own = [measure_defect(head["defect"][0], heads.grid) for head in heads]
-    real = [place for place in own if place is not None]
-    plot_defects({"drawn": drawn, options.data.name: real} if real else {"drawn": drawn}, options.plot)
+    real = []
+    for number in range(len(reference)):
+        try:
+            place = measure_defect(reference[number]["defect"][0], reference.grid)
+        except UserError as error:
+            print(f"not in the picture: {error}", file=sys.stderr)
+            continue
+        if place is not None:
+            real.append(place)
+    name = (options.reference or options.data).resolve().name
+    plot_defects({"drawn": drawn, name: real} if real else {"drawn": drawn}, options.plot)
 
 
 COMMAND = Command("Cut bone out of whole skulls, as a set.", add_arguments, run)

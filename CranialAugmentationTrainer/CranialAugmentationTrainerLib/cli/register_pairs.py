@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             "worker processes would share one GPU", where="--workers", remedy="Leave it out, or give --device cpu."
         )
-    heads = read_heads(options)
+    heads = read_heads(options.data, options, options.split)
     schedule = replace(REGISTRATION_PRESETS[f"alpha-{ALPHAS[1]:.0f}"], alpha=options.alpha)
     items = RegisteredPairs(heads, options.count, schedule, options.seed, options.states, str(device))
     return write_items(options, items, heads, items.settings(), needs_defect=False)

@@ -25,15 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train to the last step; progress goes to the run's ``events.jsonl`` and to standard error."""
+    from CranialAugmentationTrainerLib.cli.train import tell_ending
     from CranialAugmentationTrainerLib.training.configuration import read_settings
     from CranialAugmentationTrainerLib.training.loop import train
     from CranialAugmentationTrainerLib.training.run_folder import RunFolder
     from CranialReconstructionLib.cli.progress import StageLine
 
     run_folder = RunFolder(options.run_folder, StageLine())
-    train(read_settings(options.configuration), options.data, run_folder, options.resume, options.cache)
-    print(f"Trained. The run is in {options.run_folder}.")
-    return 0
+    settings = read_settings(options.configuration)
+    ending = train(settings, options.data, run_folder, options.resume, options.cache)
+    return tell_ending(ending, options.run_folder)
 
 
 COMMAND = Command("Train a network that finds missing bone.", add_arguments, run)

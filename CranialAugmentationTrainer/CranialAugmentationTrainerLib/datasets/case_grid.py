@@ -16,7 +16,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
 from CranialReconstructionLib.imaging.head_grid import PAPER_BOX, place_head
 from CranialReconstructionLib.imaging.resampling import occupancy
-from CranialReconstructionLib.imaging.volume import Grid, Volume
+from CranialReconstructionLib.imaging.volume import Array, Grid, Volume
 
 Shares = npt.NDArray[np.float32]
 
@@ -38,8 +38,7 @@ def read_case(case: SkullCase, side: int) -> Shares:
     skull, defect = _masks(case)
     centre = np.zeros(3) if _fills_the_box(skull.grid) else place_head(skull).centre
     grid = PAPER_BOX.grid(centre, PAPER_BOX.size[0] / side)
-    shares = [occupancy(mask, grid).voxels if mask.voxels.any() else np.zeros(grid.shape) for mask in (skull, defect)]
-    return np.stack(shares).astype(np.float32)
+    return np.stack([_shares(mask, grid) for mask in (skull, defect)]).astype(np.float32)
 
 
 def read_labels(path: Path) -> tuple[Volume, Volume]:
@@ -71,6 +70,12 @@ def _masks(case: SkullCase) -> tuple[Volume, Volume]:
     if case.implant is not None:
         return skull, read_volume(case.implant)
     return skull, skull.with_voxels(np.zeros(skull.voxels.shape, dtype=bool))
+
+
+def _shares(mask: Volume, grid: Grid) -> Array:
+    if mask.grid.same_as(grid, tolerance=1e-2):
+        return mask.voxels > 0
+    return occupancy(mask, grid).voxels if mask.voxels.any() else np.zeros(grid.shape)
 
 
 def _fills_the_box(grid: Grid) -> bool:

@@ -22,6 +22,8 @@ from CranialReconstructionLib.imaging.whole_file import whole_file
 SKULL_LABEL = 1
 DEFECT_LABEL = 2
 FORMATS = (".nrrd", ".nii.gz")
+# The one key of the recipe that two runs of a set may differ in.
+ORIGIN = "origin"
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,23 @@ class SyntheticSet:
             ) from error
         return content
 
-    def begin(self, recipe: Mapping[str, Any]) -> None:
+    def begin(self, recipe: Mapping[str, Any], origin: str = "") -> None:
         """Start the set, or go on with one of the same recipe: then what a kill tore is put right.
+
+        Args:
+            recipe: all that the cases depend on beside their numbers.
+            origin: where what makes them lies, for whoever makes one again; it may move.
 
         Raises:
             UserError: another set is in the folder, or it cannot be written.
         """
         # As it comes back from its file: tuples have become lists.
-        recipe = json.loads(json.dumps(recipe))
-        if self.recipe_file.exists():
+        recipe = json.loads(json.dumps({**recipe, ORIGIN: origin} if origin else recipe))
+        # A recipe that nothing was made by yet, as of a generator that could not be loaded, binds nobody.
+        if self.recipe_file.exists() and any(True for _ in self._lines()):
             former = self.recipe()
-            differing = sorted(key for key in {*recipe, *former} if recipe.get(key) != former.get(key))
+            keys = {*recipe, *former} - {ORIGIN}
+            differing = sorted(key for key in keys if recipe.get(key) != former.get(key))
             if differing:
                 raise UserError(
                     f"another set is in this folder: {', '.join(differing)} differ",
@@ -104,7 +112,7 @@ class SyntheticSet:
             for part in self.path.glob("cases/.*.part-*"):
                 part.unlink()
             self._write_in_order()
-        elif self.index.exists():
+        elif self.index.exists() and not self.recipe_file.exists():
             raise UserError(
                 "index.jsonl is there without set.json", where=str(self.path), remedy="Name another folder."
             )
@@ -125,6 +133,10 @@ class SyntheticSet:
             for number in sorted(found)
             if found[number].rejected or (self.path / found[number].file).is_file()
         }
+
+    def index_entry(self, number: int) -> SetRecord | None:
+        """The line of a case, whether its volume is there or not; None if it has none."""
+        return next((record for record in self._lines() if record.number == number), None)
 
     def finish(self) -> None:
         """Put the lines in order, and leave no volume without one, as a kill may have."""

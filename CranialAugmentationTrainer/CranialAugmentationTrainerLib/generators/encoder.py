@@ -6,7 +6,14 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import nn
 
-from CranialAugmentationTrainerLib.generators.blocks import LAYER_NORM, Norm, group_norm, halving, residual_units
+from CranialAugmentationTrainerLib.generators.blocks import (
+    LAYER_NORM,
+    EvenLinear,
+    Norm,
+    group_norm,
+    halving,
+    residual_units,
+)
 from CranialAugmentationTrainerLib.generators.case_tensor import CHANNELS
 from CranialAugmentationTrainerLib.generators.gaussian import Gaussian
 from CranialAugmentationTrainerLib.generators.parameters import NetworkSettings
@@ -26,7 +33,7 @@ class Encoder(nn.Module):
         width, base = settings.widths[-1], settings.base
         self.head: nn.Module
         if settings.latent_size:
-            self.head = nn.Sequential(nn.Flatten(), nn.Linear(width * base**3, parts * settings.latent_size))
+            self.head = nn.Sequential(nn.Flatten(), EvenLinear(width * base**3, parts * settings.latent_size))
         else:
             self.head = Convolution(3, width, parts * settings.latent_channels, conv_only=True)
 
@@ -54,7 +61,7 @@ class Critic(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.halvings = _halvings(settings, LAYER_NORM)
-        self.score = nn.Linear(settings.widths[-1] * settings.base**3, 1)
+        self.score = EvenLinear(settings.widths[-1] * settings.base**3, 1)
 
     def forward(self, cases: torch.Tensor) -> torch.Tensor:
         scores: torch.Tensor = self.score(self.halvings(cases).flatten(1))[:, 0]

@@ -11,6 +11,9 @@ generator's only the decoder. The paper's ``-log p`` is the Dice loss in nats (o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch.nn import functional
 
@@ -23,8 +26,8 @@ from CranialAugmentationTrainerLib.generators.vae import Variational
 from CranialAugmentationTrainerLib.generators.variational_network import VariationalNetwork, vae_terms
 
 ENCODER, DECODER = 0, 1
-# Of the moving average of the warm-up's KL, which a measured margin is set from.
-KL_MEMORY = 0.95
+# Of the moving average of real cases' KL, which a measured margin follows.
+KL_MEMORY = 0.9
 
 
 def encoder_terms(
@@ -78,16 +81,16 @@ class IntroVae(Variational):
     """A warm-up as plain VAE, then the two objectives in turn."""
 
     settings: IntroVaeSettings
-    warmup_kl: torch.Tensor
+    real_kl: torch.Tensor
 
     def __init__(self, settings: IntroVaeSettings) -> None:
         super().__init__(settings)
-        self.register_buffer("warmup_kl", torch.full((), torch.nan))
+        self.register_buffer("real_kl", torch.full((), torch.nan))
 
     @property
     def margin(self) -> float:
-        """m: as set, or a little above the KL that the warm-up ended with."""
-        return self.settings.margin or self.settings.margin_factor * float(self.warmup_kl)
+        """m: as set, or a little above the KL of the real cases seen last, which goes on rising."""
+        return self.settings.margin or self.settings.margin_factor * float(self.real_kl)
 
     def parts(self) -> list[Part]:
         """Encoder, decoder."""
@@ -96,8 +99,13 @@ class IntroVae(Variational):
 
     def learn(self, cases: torch.Tensor, noise: Noise) -> dict[str, torch.Tensor]:
         """A step of the VAE, or of the encoder and then of the decoder."""
-        if int(self.batches) < self.settings.warmup_steps:
-            return self._warm_up(cases, noise)
+        warm = int(self.batches) < self.settings.warmup_steps
+        losses = self._warm_up(cases, noise) if warm else self._compete(cases, noise)
+        kl = losses["kl"].detach()
+        self.real_kl = kl if bool(self.real_kl.isnan()) else self.real_kl.lerp(kl, 1.0 - KL_MEMORY)
+        return losses
+
+    def _compete(self, cases: torch.Tensor, noise: Noise) -> dict[str, torch.Tensor]:
         critic = encoder_terms(self.network, cases, noise, self.settings, self.margin)
         self.descend(ENCODER, critic["loss"])
         maker = decoder_terms(self.network, cases, noise, self.settings)
@@ -105,14 +113,14 @@ class IntroVae(Variational):
         return {**critic, "decoder_loss": maker["loss"], "kl_fooled": maker["kl_fooled"]}
 
     def monitor(self) -> dict[str, float]:
-        """The last losses, the margin, and how far samples differ."""
-        return {**super().monitor(), "margin": self.margin}
+        """The last losses, how far samples differ and, once there is one, the margin."""
+        seen = super().monitor()
+        return seen if math.isnan(self.margin) else {**seen, "margin": self.margin}
 
-    def warnings(self) -> list[str]:
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
         """Collapse, and a margin that real cases do not stay under."""
-        found = super().warnings()
-        seen = self.monitor()
-        if int(self.batches) > self.settings.warmup_steps and seen["kl"] > seen["margin"]:
+        found = super().concerns(seen)
+        if "kl_sample" in seen and seen["kl"] > seen["margin"]:
             found.append(
                 f"real cases have a KL of {seen['kl']:.3g} nats, above the margin of {seen['margin']:.3g}: the "
                 "encoder cannot tell samples from them; raise margin"
@@ -125,6 +133,4 @@ class IntroVae(Variational):
         terms = vae_terms(network.encoder, network.decoder, cases, noise, kl_weight, chosen.separation)
         loss = terms["loss"] / kl_weight
         self.descend_all(loss)
-        kl = terms["kl"].detach()
-        self.warmup_kl = kl if bool(self.warmup_kl.isnan()) else self.warmup_kl.lerp(kl, 1.0 - KL_MEMORY)
         return {**terms, "loss": loss}

@@ -52,8 +52,8 @@ class LatentDiffusion(Generator):
         self.average = AveragedModel(self.denoiser, multi_avg_fn=moving, use_buffers=True)
         self.average.requires_grad_(False)
         self.scheduler = _scheduler(chosen)
-        # Count, sum and sum of squares of the latents' numbers.
-        self.register_buffer("measured", torch.zeros(3, dtype=torch.float64))
+        # Batches that were measured, and the sums of their latents' means and mean squares.
+        self.register_buffer("measured", torch.zeros(3))
         self.register_buffer("trained", torch.tensor(settings.autoencoder_steps > 0))
 
     @abstractmethod
@@ -72,10 +72,15 @@ class LatentDiffusion(Generator):
         return STAGES[(seen >= first) + (seen >= first + self.settings.measured_batches)]
 
     @property
+    def sampling(self) -> bool:
+        """Whether the denoiser has begun to learn."""
+        return self.stage == "diffusion"
+
+    @property
     def scale(self) -> float:
         """What brings the latents to unit variance; 1 before they were measured."""
-        count, total, squares = self.measured.tolist()
-        return float((squares / count - (total / count) ** 2) ** -0.5) if count else 1.0
+        count, means, squares = self.measured.tolist()
+        return float((squares / count - (means / count) ** 2) ** -0.5) if count else 1.0
 
     def parts(self) -> list[Part]:
         """Autoencoder, denoiser."""
@@ -146,7 +151,7 @@ class LatentDiffusion(Generator):
         return {**found, "noise_error": self._noise_loss(self.average.module, cases, fixed)}
 
     def monitor(self) -> dict[str, float]:
-        """The last losses, and what the latents are scaled by."""
+        """The last losses, how far samples differ, and what the latents are scaled by."""
         return {**super().monitor(), "scale": self.scale}
 
     def _inferer(self) -> LatentDiffusionInferer:
@@ -154,10 +159,9 @@ class LatentDiffusion(Generator):
 
     def _measure(self, cases: torch.Tensor) -> dict[str, torch.Tensor]:
         with evaluating(self.network):
-            latent = self.network.encode_stage_2_inputs(cases).double()
-        count = torch.tensor(float(latent.numel()), dtype=torch.float64, device=latent.device)
-        moments = torch.stack((count, latent.sum(), latent.square().sum()))
-        self.measured += self.trainer.strategy.reduce(moments, reduce_op="sum")
+            latent = self.network.encode_stage_2_inputs(cases).float()
+        moments = torch.stack((latent.new_ones(()), latent.mean(), latent.square().mean()))
+        self.measured += self.trainer.strategy.reduce(moments, reduce_op="mean")
         return {"loss": torch.zeros(()), "deviation": torch.tensor(1.0 / self.scale)}
 
     def _noise_loss(self, denoiser: torch.nn.Module, cases: torch.Tensor, noise: Noise) -> torch.Tensor:

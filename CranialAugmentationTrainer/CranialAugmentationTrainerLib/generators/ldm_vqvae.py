@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from CranialAugmentationTrainerLib.generators.latent_diffusion import LatentDiffusion
@@ -9,8 +11,8 @@ from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.parameters import LdmVqVaeSettings
 from CranialAugmentationTrainerLib.generators.quantised_network import (
     QuantisedNetwork,
+    codebook_concerns,
     codebook_figures,
-    codebook_warnings,
     vqvae_terms,
 )
 
@@ -30,9 +32,9 @@ class LdmVqVae(LatentDiffusion):
         return vqvae_terms(self.network, cases, noise, self.settings.autoencoder.separation)
 
     def monitor(self) -> dict[str, float]:
-        """The last losses, the latents' scale, and how much of the codebook is in use."""
+        """The last losses, how far samples differ, the latents' scale, and how much of the codebook is in use."""
         return {**super().monitor(), **codebook_figures(self.network.codebook)}
 
-    def warnings(self) -> list[str]:
-        """Collapse of the codebook."""
-        return codebook_warnings(self.network.codebook)
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
+        """Collapse of the samples or of the codebook."""
+        return super().concerns(seen) + codebook_concerns(seen)

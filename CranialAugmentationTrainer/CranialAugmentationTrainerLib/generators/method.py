@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import lightning
@@ -11,14 +11,15 @@ import torch
 
 from CranialAugmentationTrainerLib.generators.blocks import evaluating
 from CranialAugmentationTrainerLib.generators.noise import Noise
-from CranialAugmentationTrainerLib.generators.overlap import soft_dice
+from CranialAugmentationTrainerLib.generators.overlap import difference
 from CranialAugmentationTrainerLib.generators.parameters import AdamSettings, Settings
 from CranialReconstructionLib.errors import UserError
 
 # Samples of fixed latents that are compared to see whether they differ.
 COMPARED = 4
-# Cases of different heads have a mean Dice of about 0.5; below this distance they are one case.
-ALIKE = 0.02
+# Different heads differ by about 0.5. Young generators begin with one head and part from it at about
+# 0.002 to 0.005; below this nothing parts them.
+ALIKE = 0.001
 
 
 class Part(NamedTuple):
@@ -93,20 +94,32 @@ class Generator(lightning.LightningModule, ABC):
         """Figures of validation cases, by name."""
         return {}
 
+    @property
+    def sampling(self) -> bool:
+        """Whether what samples come from has begun to learn; before that, they say nothing."""
+        return True
+
     def monitor(self) -> dict[str, float]:
-        """What shows whether training goes well: the last losses and the method's own figures."""
-        return {name: float(value) for name, value in self.losses.items()}
+        """What shows whether training goes well: the last losses, how far samples differ, and the
+        method's own figures."""
+        seen = {name: float(value) for name, value in self.losses.items()}
+        return {**seen, "sample_spread": self.sample_spread()} if self.sampling else seen
 
     def warnings(self) -> list[str]:
         """What has gone wrong, a sentence each."""
-        return []
+        return self.concerns(self.monitor())
+
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
+        """What is wrong with the figures of ``monitor``; any of them may be missing."""
+        spread = seen.get("sample_spread", 1.0)
+        return [f"all samples are alike: they differ by {spread:.2%} of their volume"] if spread < ALIKE else []
 
     def sample_spread(self) -> float:
-        """Mean of ``1 - Dice`` between the skulls and defects of a few fixed latents; 0: all one case."""
+        """Mean difference between the skulls and defects of a few fixed latents; 0: all one case."""
         latents = Noise(0, 0, device=self.batches.device).normal(COMPARED, *self.latent_shape)
         cases = self.decode(latents)
         first, second = torch.triu_indices(COMPARED, COMPARED, 1)
-        return float((1.0 - soft_dice(cases[first], cases[second])).mean())
+        return float(difference(cases[first], cases[second]).mean())
 
     def training_step(self, batch: torch.Tensor, index: int) -> dict[str, torch.Tensor]:
         noise = Noise(self.settings.seed, int(self.batches), self.global_rank, batch.device)

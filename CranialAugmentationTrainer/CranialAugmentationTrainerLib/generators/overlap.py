@@ -15,6 +15,13 @@ def soft_dice(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return 2.0 * both / (first.sum((-3, -2, -1)) + second.sum((-3, -2, -1)) + EPSILON)
 
 
+def difference(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """``|A - B|^2 / (|A|^2 + |B|^2)`` over the last three axes of shares (..., K, J, I): ``1 - Dice`` of
+    masks, and 0 for equal shares, which soft Dice is not."""
+    apart = (first - second).square().sum((-3, -2, -1))
+    return apart / (first.square().sum((-3, -2, -1)) + second.square().sum((-3, -2, -1)) + EPSILON)
+
+
 def dice_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """``1 - Dice`` (B,) of cases (B, 2, K, J, I), the mean of their channels, so that the defect, a
     tenth of the skull, weighs as much as that (ours)."""

@@ -173,14 +173,14 @@ class IntroVaeSettings(MethodSettings):
     alpha: weight of the adversarial terms (K23: 0.25).
     beta: weight of the likelihood (K23: 1.0).
     likelihood: nats of ``-log p`` that a Dice loss of 1 stands for; the paper does not say.
-    margin: m (K23: 10, "a little above" the KL of real cases); 0 to measure it when the warm-up ends.
+    margin: m (K23: 10, "a little above" the KL of real cases); 0 to keep it above that which is seen.
     margin_factor: how far above that KL a measured margin is put.
     warmup_steps: batches of plain VAE first (K23: a few epochs).
     """
 
     alpha: float = 0.25
     beta: float = 1.0
-    likelihood: float = 200.0
+    likelihood: float = 1000.0
     margin: float = 10.0
     margin_factor: float = 1.25
     warmup_steps: int = 360
@@ -208,7 +208,7 @@ class SoftIntroVaeSettings(MethodSettings):
     warmup_steps: batches of plain VAE first.
     """
 
-    kl_weight: float = 5e-3
+    kl_weight: float = 1e-3
     fake_kl_weight: float = 0.05
     exponent: float = 2.0
     fake_reconstruction: float = 1e-8
@@ -342,13 +342,13 @@ class DiffusionSettings:
 
     Attributes:
         denoiser: the U-Net.
-        autoencoder_steps: batches that the autoencoder learns from here; 0 where it comes trained.
+        autoencoder_steps: batches that the autoencoder learns from here first; 0 where it comes trained.
         measured_batches: batches that the latents' deviation is then measured on.
         seed: of the noise that training draws.
     """
 
     denoiser: DenoiserSettings = field(default_factory=DenoiserSettings)
-    autoencoder_steps: int = 0
+    autoencoder_steps: int = 4000
     measured_batches: int = 64
     seed: int = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -73,17 +75,17 @@ def vqvae_terms(
 
 
 def codebook_figures(codebook: Codebook) -> dict[str, float]:
-    """How much of the codebook is in use."""
+    """How much of the codebook is in use, once it has begun to learn."""
+    if not bool(codebook.started):
+        return {}
     return {"codes_in_use": codebook.in_use(), "perplexity": codebook.perplexity()}
 
 
-def codebook_warnings(codebook: Codebook) -> list[str]:
-    """Codes that nothing uses, and a use that carries nothing."""
-    if not bool(codebook.started):
-        return []
+def codebook_concerns(seen: Mapping[str, float]) -> list[str]:
+    """Codes that nothing uses, and a use that carries nothing, told by ``codebook_figures``."""
     found = []
-    if codebook.in_use() < 0.5:
-        found.append(f"only {codebook.in_use():.0%} of the codebook's codes are in use: fewer codes would do")
-    if codebook.perplexity() < 2.0:
-        found.append(f"the codebook has collapsed: its perplexity is {codebook.perplexity():.2f}")
+    if seen.get("codes_in_use", 1.0) < 0.5:
+        found.append(f"only {seen['codes_in_use']:.0%} of the codebook's codes are in use: fewer codes would do")
+    if seen.get("perplexity", 2.0) < 2.0:
+        found.append(f"the codebook has collapsed: its perplexity is {seen['perplexity']:.2f}")
     return found

@@ -7,11 +7,13 @@ cores (ours). ``tiny``: 16^3, for tests (ours).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from CranialAugmentationTrainerLib.generators.parameters import (
+    AdamSettings,
     CodebookSettings,
     DenoiserSettings,
     IntroVaeSettings,
@@ -84,28 +86,52 @@ def _w24(kind: type[Settings]) -> Settings:
     sizes = NetworkSettings(
         side=256, widths=(32, 64, 128, 256), residual_units=1, groups=8, latent_size=0, latent_channels=8
     )
-    # 32,768 latent numbers instead of 200 would otherwise outweigh the Dice loss.
-    return _sized(kind, sizes, kl_weight=1e-5, likelihood=1e5, codebook=CodebookSettings(codes=1024))
+    # 32,768 latent numbers instead of 200 would otherwise outweigh the Dice loss; nor is their KL near
+    # the margin of K23, so it is measured.
+    return _sized(
+        kind,
+        sizes,
+        kl_weight=1e-5,
+        fake_kl_weight=1e-4,
+        likelihood=1e5,
+        margin=0.0,
+        codebook=CodebookSettings(codes=1024),
+    )
 
 
 def _small(kind: type[Settings]) -> Settings:
     volumetric = issubclass(kind, VqVaeSettings | LdmVaeSettings | LdmVqVaeSettings)
     sizes = NetworkSettings(
         side=64,
-        widths=(32, 64, 128),
+        # The latents of a grid of 8 voxels an edge, not 4.
+        widths=(16, 32, 64) if volumetric else (16, 32, 64, 128),
         latent_size=0 if volumetric else 128,
         latent_channels=4 if volumetric else 0,
     )
+    adversarial = {"optimiser": AdamSettings(learning_rate=1e-3, betas=(0.5, 0.9))}
     return _sized(
         kind,
         sizes,
-        codebook=CodebookSettings(codes=256),
-        denoiser=DenoiserSettings(widths=(64, 128), attention=(False, True)),
+        **(adversarial if issubclass(kind, WganGpSettings) else {}),
+        codebook=CodebookSettings(codes=64),
+        prior=PriorSettings(width=32, layers=2),
+        denoiser=DenoiserSettings(
+            widths=(32, 64),
+            attention=(False, True),
+            average=0.99,
+            optimiser=AdamSettings(learning_rate=1e-3),
+        ),
+        # A few hundred steps: a weaker pull to the prior and larger steps than the papers' thousands.
+        kl_weight=5e-4,
+        fake_kl_weight=0.01,
+        likelihood=2000.0,
         margin=0.0,
+        critic_steps=2,
         vae_steps=400,
-        bridge_steps=600,
+        bridge_steps=400,
         warmup_steps=300,
-        autoencoder_steps=800,
+        autoencoder_steps=400,
+        measured_batches=16,
     )
 
 
@@ -165,7 +191,9 @@ def _parsed(hint: Any, value: Any, where: str) -> Any:
         if len(wanted) != len(value):
             raise UserError(f"it must hold {len(wanted)} values", where=where, remedy="Correct it.")
         return tuple(_parsed(kind, entry, where) for kind, entry in zip(wanted, value, strict=True))
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise UserError(f"{value!r} is not a finite number", where=where, remedy="Correct it.")
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{value!r} is not {_KINDS[hint]}", where=where, remedy="Correct it.")

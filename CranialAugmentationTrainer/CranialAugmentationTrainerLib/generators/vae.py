@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
-from CranialAugmentationTrainerLib.generators.method import ALIKE, Generator, Part
+from CranialAugmentationTrainerLib.generators.method import Generator, Part
 from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.parameters import MethodSettings, VaeSettings
 from CranialAugmentationTrainerLib.generators.variational_network import (
     VariationalNetwork,
+    posterior_concerns,
     reconstruction_figures,
     vae_terms,
 )
-
-# Share of the latent's numbers below which the posterior has collapsed onto the prior.
-FEW_ACTIVE = 0.02
 
 
 class Variational(Generator):
@@ -42,22 +42,9 @@ class Variational(Generator):
         """Dice of the reconstructions."""
         return reconstruction_figures(self.network.reconstruction(cases), cases)
 
-    def monitor(self) -> dict[str, float]:
-        """The last losses, KL and share of active latent numbers among them, and how far samples differ."""
-        return {**super().monitor(), "sample_spread": self.sample_spread()}
-
-    def warnings(self) -> list[str]:
-        """Collapse of the posterior or of the samples."""
-        seen = self.monitor()
-        found = []
-        if seen.get("active", 1.0) < FEW_ACTIVE:
-            found.append(
-                f"the posterior has collapsed: {seen['active']:.1%} of the latent's numbers carry anything "
-                f"(KL {seen['kl']:.2g} nats)"
-            )
-        if seen["sample_spread"] < ALIKE:
-            found.append(f"all samples are alike: they differ by {seen['sample_spread']:.1%} of their volume")
-        return found
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
+        """Collapse of the samples or of the posterior."""
+        return super().concerns(seen) + posterior_concerns(seen)
 
 
 class Vae(Variational):

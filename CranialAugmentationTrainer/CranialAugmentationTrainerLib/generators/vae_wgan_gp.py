@@ -10,13 +10,19 @@ That decoder and generator are one network is our reading of the paper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from CranialAugmentationTrainerLib.generators.encoder import GaussianEncoder
 from CranialAugmentationTrainerLib.generators.method import Part
 from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.parameters import VaeWganGpSettings
-from CranialAugmentationTrainerLib.generators.variational_network import reconstruction_figures, vae_terms
+from CranialAugmentationTrainerLib.generators.variational_network import (
+    posterior_concerns,
+    reconstruction_figures,
+    vae_terms,
+)
 from CranialAugmentationTrainerLib.generators.wgan_gp import WganGp
 
 VAE = 2
@@ -55,6 +61,10 @@ class VaeWganGp(WganGp):
                 posterior = self.encoder.posterior(cases)
             return self.compete(cases, posterior.at(noise.normal(*posterior.mean.shape)), noise)
         return super().learn(cases, noise)
+
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
+        """Collapse of the samples, or of the first stage's posterior."""
+        return super().concerns(seen) + posterior_concerns(seen)
 
     def latents_from(self, cases: torch.Tensor) -> torch.Tensor:
         """Means of the first stage's posteriors; the generator has moved on since."""

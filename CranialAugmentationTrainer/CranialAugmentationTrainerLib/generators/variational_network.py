@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -11,6 +13,9 @@ from CranialAugmentationTrainerLib.generators.encoder import GaussianEncoder
 from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.overlap import dice_loss, separation_loss, soft_dice
 from CranialAugmentationTrainerLib.generators.parameters import NetworkSettings
+
+# Share of the latent's numbers below which the posterior has collapsed onto the prior.
+FEW_ACTIVE = 0.02
 
 
 class VariationalNetwork(nn.Module):
@@ -65,3 +70,13 @@ def reconstruction_figures(found: torch.Tensor, cases: torch.Tensor) -> dict[str
     """Dice of reconstructed skulls and defects, both cut at 0.5."""
     dice = soft_dice((found > 0.5).float(), (cases > 0.5).float()).mean(0)
     return {"skull_dice": dice[SKULL], "defect_dice": dice[DEFECT]}
+
+
+def posterior_concerns(seen: Mapping[str, float]) -> list[str]:
+    """Collapse of the posterior, told by the terms of ``vae_terms``."""
+    if seen.get("active", 1.0) >= FEW_ACTIVE:
+        return []
+    return [
+        f"the posterior has collapsed: {seen['active']:.1%} of the latent's numbers carry anything "
+        f"(KL {seen['kl']:.2g} nats)"
+    ]

@@ -5,6 +5,8 @@ First the autoencoder learns; then it is frozen and the prior learns the codes o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from CranialAugmentationTrainerLib.generators.blocks import evaluating
@@ -14,8 +16,8 @@ from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.parameters import VqVaeSettings
 from CranialAugmentationTrainerLib.generators.quantised_network import (
     QuantisedNetwork,
+    codebook_concerns,
     codebook_figures,
-    codebook_warnings,
     vqvae_terms,
 )
 from CranialAugmentationTrainerLib.generators.variational_network import reconstruction_figures
@@ -43,6 +45,11 @@ class VqVae(Generator):
     def stage(self) -> str:
         """The stage that the next batch belongs to."""
         return "autoencoder" if int(self.batches) < self.settings.autoencoder_steps else "prior"
+
+    @property
+    def sampling(self) -> bool:
+        """Whether the prior has begun to learn."""
+        return self.stage == "prior"
 
     def parts(self) -> list[Part]:
         """Encoder and decoder, prior; the codebook follows by moving averages."""
@@ -77,9 +84,9 @@ class VqVae(Generator):
         return {**found, "prior_loss": self.prior.loss(indices)}
 
     def monitor(self) -> dict[str, float]:
-        """The last losses, and how much of the codebook is in use."""
+        """The last losses, how far samples differ, and how much of the codebook is in use."""
         return {**super().monitor(), **codebook_figures(self.network.codebook)}
 
-    def warnings(self) -> list[str]:
-        """Collapse of the codebook."""
-        return codebook_warnings(self.network.codebook)
+    def concerns(self, seen: Mapping[str, float]) -> list[str]:
+        """Collapse of the samples or of the codebook."""
+        return super().concerns(seen) + codebook_concerns(seen)

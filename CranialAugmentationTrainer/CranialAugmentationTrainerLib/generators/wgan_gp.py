@@ -13,7 +13,7 @@ from CranialAugmentationTrainerLib.generators.blocks import BATCH_NORM, frozen
 from CranialAugmentationTrainerLib.generators.decoder import Decoder
 from CranialAugmentationTrainerLib.generators.encoder import Critic
 from CranialAugmentationTrainerLib.generators.gradient_penalty import gradient_penalty
-from CranialAugmentationTrainerLib.generators.method import ALIKE, Generator, Part
+from CranialAugmentationTrainerLib.generators.method import Generator, Part
 from CranialAugmentationTrainerLib.generators.noise import Noise
 from CranialAugmentationTrainerLib.generators.overlap import separation_loss
 from CranialAugmentationTrainerLib.generators.parameters import WganGpSettings
@@ -79,12 +79,3 @@ class WganGp(Generator):
         """The generator's cases."""
         cases: torch.Tensor = self.generator(latent)
         return cases
-
-    def monitor(self) -> dict[str, float]:
-        """The last losses, and how far samples differ."""
-        return {**super().monitor(), "sample_spread": self.sample_spread()}
-
-    def warnings(self) -> list[str]:
-        """Collapse of the samples."""
-        spread = self.sample_spread()
-        return [f"all samples are alike: they differ by {spread:.1%} of their volume"] if spread < ALIKE else []

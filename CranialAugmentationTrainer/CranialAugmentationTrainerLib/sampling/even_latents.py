@@ -29,6 +29,8 @@ class DividedBall:
 
     Sample i lies in the middle of the i-th of ``count`` shells of equal volume, in the i-th of a sequence
     of evenly spread directions; an even sequence and the index together are an even set (Hammersley).
+    Samples after those, which take the place of rejected ones, divide the ball anew in further
+    directions of the sequence.
     """
 
     def __init__(self, dimensions: int, seed: int, reach: float, count: int) -> None:
@@ -38,8 +40,7 @@ class DividedBall:
         self._count = count
 
     def latent(self, index: int) -> Latent:
-        """Latent ``index`` (D,); after ``count`` samples the ball begins anew."""
-        place = index % self._count
-        direction = self._directions.latent(place)
-        radius = self._reach * ((place + 0.5) / self._count) ** (1.0 / self._dimensions)
+        """Latent ``index`` (D,)."""
+        direction = self._directions.latent(index)
+        radius = self._reach * ((index % self._count + 0.5) / self._count) ** (1.0 / self._dimensions)
         return np.asarray(radius * direction / np.linalg.norm(direction))

@@ -17,10 +17,11 @@ from CranialReconstructionLib.errors import UserError
 Mask = npt.NDArray[np.bool_]
 
 NO_SKULL = "no skull"
+TOO_MUCH_BONE = "too much bone"
 NO_DEFECT = "no defect"
 SEVERAL_SKULLS = "several skulls"
 OFF_THE_BONE = "defect off the bone"
-REASONS = (NO_SKULL, NO_DEFECT, SEVERAL_SKULLS, OFF_THE_BONE)
+REASONS = (NO_SKULL, TOO_MUCH_BONE, NO_DEFECT, SEVERAL_SKULLS, OFF_THE_BONE)
 
 _EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 
@@ -30,17 +31,19 @@ class QualityLimits:
     """What a case must keep to.
 
     Attributes:
-        least_skull: share of the grid that is skull; real ones have 0.02 to 0.05 of the papers' box.
+        least_skull, most_skull: share of the grid that is skull; real ones have 0.02 to 0.05 of the papers'
+            box, and a generator that has learned nothing fills a half of it.
         main_skull: share of the skull in its largest piece, neighbours by a corner included.
         joined_defect: share of the defect in pieces that touch the skull, by a corner at least.
     """
 
     least_skull: float = 0.004
+    most_skull: float = 0.2
     main_skull: float = 0.9
     joined_defect: float = 0.9
 
     def __post_init__(self) -> None:
-        for name in ("least_skull", "main_skull", "joined_defect"):
+        for name in ("least_skull", "most_skull", "main_skull", "joined_defect"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UserError(f"{name} is no share", where="quality limits", remedy="Give 0 to 1.")
 
@@ -48,8 +51,11 @@ class QualityLimits:
 def reason_to_reject(labels: npt.NDArray[np.uint8], limits: QualityLimits) -> str:
     """The first of ``REASONS`` that a case (K, J, I) gives; empty if it gives none."""
     skull, defect = labels == SKULL_LABEL, labels == DEFECT_LABEL
-    if np.count_nonzero(skull) <= limits.least_skull * skull.size:
+    share = np.count_nonzero(skull) / skull.size
+    if share <= limits.least_skull:
         return NO_SKULL
+    if share > limits.most_skull:
+        return TOO_MUCH_BONE
     if not defect.any():
         return NO_DEFECT
     if main_share(skull) < limits.main_skull:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from pickle import UnpicklingError
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from CranialAugmentationTrainerLib.generators.registry import build
+from CranialAugmentationTrainerLib.generators.settings import parse_settings
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.reconstruction.devices import choose_device
+
+if TYPE_CHECKING:
+    from CranialAugmentationTrainerLib.generators.method import Generator
 
 
 class CaseGenerator(Protocol):
@@ -29,6 +37,10 @@ class CaseGenerator(Protocol):
 
 class GeneratorSource(Protocol):
     """Where a generator can be loaded from, in this process or in another: it travels by pickle."""
+
+    @property
+    def origin(self) -> str:
+        """The place, for ``set.json``; the same generator may lie in several."""
 
     def load(self) -> CaseGenerator:
         """The generator, ready to decode."""
@@ -49,44 +61,51 @@ class RunSource:
     path: Path
     device: str = "cpu"
 
+    @property
+    def origin(self) -> str:
+        """The run's folder."""
+        return str(self.path.resolve())
+
     def load(self) -> CaseGenerator:
         """The generator of the checkpoint, on its device."""
-        return load_generator(self.path, self.device)
+        return load_generator(self.path).to(choose_device(self.device))
 
     def recipe(self) -> dict[str, Any]:
-        """Path, method and the checkpoint's SHA256: a set is never made of two states of a run."""
-        method, _ = _configuration(self.path)
-        return {"run": str(self.path.resolve()), "method": method, "checkpoint": sha256_of(_checkpoint(self.path))}
+        """Method and the checkpoint's SHA256: a set is never made of two states of a run."""
+        method, _ = run_configuration(self.path)
+        return {"method": method, "checkpoint": sha256_of(_checkpoint(self.path))}
 
 
-def load_generator(path: Path, device: str = "cpu") -> CaseGenerator:
+def load_generator(path: Path) -> Generator:
     """The generator of a run: its method and settings from ``run.json``, its weights from the last checkpoint.
 
     Args:
         path: the run's folder.
-        device: a name of ``choose_device``.
+
+    Returns:
+        It, in evaluation mode and without gradients, on the CPU.
 
     Raises:
         UserError: no run of a generator, no checkpoint yet, or one that does not fit the settings.
     """
-    from CranialAugmentationTrainerLib.generators.registry import build
-    from CranialAugmentationTrainerLib.generators.settings import parse_settings
-    from CranialReconstructionLib.reconstruction.devices import choose_device
-
-    method, content = _configuration(path)
+    method, content = run_configuration(path)
     checkpoint = _checkpoint(path)
     generator = build(method, parse_settings(method, content, str(path / "run.json")))
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
         generator.load_state_dict(state)
-    except (RuntimeError, KeyError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
         raise UserError(
-            f"the checkpoint does not fit its run ({reason})",
+            f"the checkpoint does not fit its run ({short_reason(error)})",
             where=str(checkpoint),
             remedy="Train the run again, or give the run's folder as it was written.",
         ) from error
-    return generator.eval().requires_grad_(False).to(choose_device(device))
+    return generator.eval().requires_grad_(False)
+
+
+def short_reason(error: Exception) -> str:
+    """What an error says, on one line: torch lists every tensor that does not fit."""
+    return shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
 
 
 def device_of(generator: CaseGenerator) -> torch.device:
@@ -97,8 +116,18 @@ def device_of(generator: CaseGenerator) -> torch.device:
     return torch.device("cpu")
 
 
-def _configuration(path: Path) -> tuple[str, dict[str, Any]]:
-    """Method and settings of a run."""
+def side_of(generator: CaseGenerator) -> int:
+    """Voxels along an edge of its cases."""
+    nothing = torch.zeros(1, *generator.latent_shape, device=device_of(generator))
+    return int(generator.decode(nothing).shape[-1])
+
+
+def run_configuration(path: Path) -> tuple[str, dict[str, Any]]:
+    """Method and settings of a run.
+
+    Raises:
+        UserError: no run, or not that of a generator.
+    """
     configuration = RunFolder(path).read_configuration()
     try:
         return str(configuration["method"]), dict(configuration["settings"])

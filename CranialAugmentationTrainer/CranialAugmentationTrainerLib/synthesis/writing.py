@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,10 +25,11 @@ from pathlib import Path
 import torch
 
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
-from CranialAugmentationTrainerLib.datasets.synthetic_set import FORMATS, SetRecord, SyntheticSet
+from CranialAugmentationTrainerLib.datasets.synthetic_set import FORMATS, ORIGIN, SetRecord, SyntheticSet
+from CranialAugmentationTrainerLib.synthesis.generator_package import generator_source
 from CranialAugmentationTrainerLib.synthesis.making import CaseMaker, MadeCase, MakingSettings
 from CranialAugmentationTrainerLib.synthesis.set_progress import SetProgress
-from CranialAugmentationTrainerLib.synthesis.source import GeneratorSource, RunSource
+from CranialAugmentationTrainerLib.synthesis.source import GeneratorSource
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import write_volume
 from CranialReconstructionLib.imaging.volume import Volume
@@ -66,8 +67,19 @@ class SetWriter:
             )
 
     def maker(self) -> CaseMaker:
-        """Loads the generator."""
-        return CaseMaker(self.source.load(), self.settings)
+        """Loads the generator.
+
+        Raises:
+            UserError: it has changed since the set was begun, as a run does that is being trained.
+        """
+        maker = CaseMaker(self.source.load(), self.settings)
+        if self.source.recipe() != SyntheticSet(self.folder).recipe()["generator"]:
+            raise UserError(
+                "the generator has changed since the set was begun",
+                where=self.source.origin,
+                remedy="Wait for the end of its training, or make a package of it and generate from that.",
+            )
+        return maker
 
     def write(self, case: MadeCase) -> SetRecord:
         """Write the volume of an accepted case; its record, with the file."""
@@ -101,7 +113,8 @@ def write_set(
             remedy="Ask for 1 case and 1 worker or more.",
         )
     made = SyntheticSet(writer.folder)
-    made.begin({"generator": writer.source.recipe(), "making": writer.settings.recipe(), "suffix": writer.suffix})
+    recipe = {"generator": writer.source.recipe(), "making": writer.settings.recipe(), "suffix": writer.suffix}
+    made.begin(recipe, writer.source.origin)
     done = {number: record.rejected for number, record in made.records().items()}
     progress = SetProgress(count)
     with _hands(writer, workers) as hands:
@@ -121,26 +134,30 @@ def write_set(
     return progress
 
 
-def remake(folder: Path, number: int, source: GeneratorSource | None = None) -> MadeCase:
+def make_again(folder: Path, number: int, source: GeneratorSource | None = None) -> MadeCase:
     """Make one case of a set again, alone, from the set's recipe.
 
     Args:
-        source: of the generator; None for the run that the recipe names.
+        source: of the generator; None for the one that ``set.json`` names.
 
     Raises:
         UserError: not a set, the generator is no longer what it was, or the case comes out otherwise.
     """
     made = SyntheticSet(folder)
     recipe = made.recipe()
-    source = source or RunSource(Path(recipe["generator"].get("run", "")))
+    if "making" not in recipe:
+        raise UserError(
+            "the set was not made by a generator", where=str(folder), remedy="Run the command again that made it."
+        )
+    source = source or generator_source(Path(recipe.get(ORIGIN, "")))
     if source.recipe() != recipe["generator"]:
         raise UserError(
             "the generator is not the one that made this set",
             where=str(folder),
-            remedy="Give the checkpoint that set.json names.",
+            remedy="Give the run or package as it was then; set.json has its SHA256.",
         )
     case = CaseMaker(source.load(), MakingSettings.from_recipe(recipe["making"])).make(number)
-    former = made.records().get(number)
+    former = made.index_entry(number)
     if former is not None and dict(former.facts) != dict(case.record.facts):
         raise UserError(
             f"case {number} is made from another latent now",
@@ -148,6 +165,21 @@ def remake(folder: Path, number: int, source: GeneratorSource | None = None) -> 
             remedy="Use the version of this software and of numpy that made the set.",
         )
     return case
+
+
+def remake(folder: Path, number: int, source: GeneratorSource | None = None) -> SetRecord:
+    """Make one case of a set again, alone, and write its volume anew where the set has one.
+
+    Raises:
+        UserError: as ``make_again``; or the set has no such case.
+    """
+    former = SyntheticSet(folder).index_entry(number)
+    if former is None:
+        raise UserError(f"the set has no case {number}", where=str(folder), remedy="Look into its index.jsonl.")
+    case = make_again(folder, number, source)
+    if former.file:
+        write_volume(Volume(case.labels, case_grid(case.labels.shape[0]).ijk_to_ras), folder / former.file)
+    return former
 
 
 def _batches(numbers: range, size: int, done: Container[int]) -> Iterator[list[int]]:
@@ -201,15 +233,14 @@ def _shared_out(pool: ProcessPoolExecutor, ahead: int, batches: Iterator[list[in
         under_way |= {pool.submit(_make, batch) for batch in islice(batches, len(finished))}
 
 
-@dataclass
-class _Worker:
-    """What a worker process keeps from one batch to the next."""
-
-    writer: SetWriter
-    maker: CaseMaker
+# What a worker process keeps from one batch to the next.
+_own_writer: list[SetWriter] = []
 
 
-_worker: list[_Worker] = []
+@cache
+def _own_maker() -> CaseMaker:
+    # Not in ``_start``: an error there would break the pool without a word, here it reaches the parent.
+    return _own_writer[0].maker()
 
 
 def _start(writer: SetWriter, threads: int) -> None:
@@ -219,7 +250,7 @@ def _start(writer: SetWriter, threads: int) -> None:
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     torch.set_num_threads(threads)
-    _worker.append(_Worker(writer, writer.maker()))
+    _own_writer.append(writer)
 
 
 def _end_after(parent: BaseProcess) -> None:
@@ -229,5 +260,4 @@ def _end_after(parent: BaseProcess) -> None:
 
 def _make(numbers: list[int]) -> list[SetRecord]:
     """One batch, written."""
-    own = _worker[0]
-    return [own.writer.write(case) for case in own.maker.make_several(numbers)]
+    return [_own_writer[0].write(case) for case in _own_maker().make_several(numbers)]

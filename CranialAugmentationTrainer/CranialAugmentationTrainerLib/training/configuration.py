@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any
 
-from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange
 from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
-from CranialAugmentationTrainerLib.augmentation.spatial import SpatialRange
 from CranialAugmentationTrainerLib.training.cases import CaseMixture
+from CranialAugmentationTrainerLib.training.tables import parse_table
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 
@@ -153,56 +152,4 @@ def read_settings(path: Path) -> ReconstructionSettings:
 
 def parse_settings(content: Mapping[str, Any], where: str) -> ReconstructionSettings:
     """Settings from what a TOML or JSON file holds."""
-    settings: ReconstructionSettings = _build(ReconstructionSettings, content, where)
-    return settings
-
-
-_NESTED: dict[str, type] = {
-    "split": SplitSettings,
-    "optimiser": OptimiserSettings,
-    "mixture": CaseMixture,
-    "registration": RegistrationSchedule,
-    "spatial": SpatialRange,
-    "masking": MaskingRange,
-}
-
-
-def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
-    known = {entry.name for entry in fields(kind)}
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in known:
-            raise UserError(
-                f"unknown setting {key!r}", where=where, remedy=f"Known here: {', '.join(sorted(known))}."
-            )
-        if key in _NESTED and isinstance(value, Mapping):
-            values[key] = _build(_NESTED[key], value, f"{where}, [{key}]")
-        elif key == "spatial" and value in (None, False):
-            values[key] = None
-        elif key in _NESTED:
-            raise UserError(f"{value!r} is not a table", where=f"{where}, {key}", remedy="Correct it.")
-        else:
-            values[key] = _checked(value, hints[key], f"{where}, {key}")
-    missing = [
-        entry.name
-        for entry in fields(kind)
-        if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING
-    ]
-    if missing:
-        raise UserError(f"it has no setting {missing[0]!r}", where=where, remedy="Add the missing setting.")
-    return kind(**values)
-
-
-_KINDS = {int: "a number", float: "a number", str: "a text", tuple: "a list", Mapping: "a table"}
-
-
-def _checked(value: Any, hint: Any, where: str) -> Any:
-    if isinstance(value, list):
-        value = tuple(_checked(entry, Any, where) for entry in value)
-    kind = get_origin(hint) or hint
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in _KINDS and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise UserError(f"{value!r} is not {_KINDS[kind]}", where=where, remedy="Correct it.")
-    return value
+    return parse_table(ReconstructionSettings, content, where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -45,11 +45,11 @@ class Material:
     """Cases of a run.
 
     Attributes:
-        training: the training cases from a number, and so many.
+        training: cases by their number in the run.
         validation: fixed cases of validation heads, as they lie: upright and their own size.
     """
 
-    training: Callable[[int, int], Dataset[Item]]
+    training: Dataset[Item]
     validation: Dataset[Item]
 
 
@@ -73,11 +73,10 @@ def gather_material(settings: ReconstructionSettings, data: Path, run: RunFolder
     still = replace(settings.mixture, spatial=None, towards=0.0)
     if settings.stage == "shell":
         return _shell_material(settings, heads, held, warps, still, cache, run)
+    count = settings.steps * settings.batch * settings.devices
     return Material(
-        lambda first, count: ReconstructionCases(settings, heads, warps, settings.seed, first, count),
-        ReconstructionCases(
-            replace(settings, mixture=still), held, [], VALIDATION_SEED, 0, settings.validation_cases
-        ),
+        ReconstructionCases(settings, heads, warps, settings.seed, 0, count),
+        ReconstructionCases(replace(settings, mixture=still), held, [], VALIDATION_SEED, 0, settings.validation_cases),
     )
 
 
@@ -118,9 +117,7 @@ def _shell_material(
     reference = _reference(run, heads, frame)
 
     def draw(number: int) -> UnrolledHead:
-        return unroll_head(
-            settings.mixture, heads, warps, frame, vault, reference, settings.seed * 1_000_003 + number
-        )
+        return unroll_head(settings.mixture, heads, warps, frame, vault, reference, settings.seed * 1_000_003 + number)
 
     def report(done: int, of: int) -> None:
         if done % 100 == 0:
@@ -136,8 +133,9 @@ def _shell_material(
     pool = vault_pool(settings.pool, draw, cache / f"vaults-{digest}", report)
     shape = _shape_model(run, pool, vault, settings.modes, reference)
     upright = [unroll_head(still, [head], [], frame, vault, reference, 0) for head in held]
+    count = settings.steps * settings.batch * settings.devices
     return Material(
-        lambda first, count: ShellCases(settings.mixture, pool, frame, vault, shape, settings.seed, first, count),
+        ShellCases(settings.mixture, pool, frame, vault, shape, settings.seed, 0, count),
         ShellCases(still, upright, frame, vault, shape, VALIDATION_SEED, 0, settings.validation_cases),
     )
 

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import lightning
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
+from CranialAugmentationTrainerLib.training.configuration import OptimiserSettings
 from CranialAugmentationTrainerLib.training.previews import SHOWN
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.networks import build_network, minimum_multiple
+
+
+class NetworkPlan(Protocol):
+    """What every network's training is told."""
+
+    @property
+    def architecture(self) -> str:
+        """As ``build_network`` takes it."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """As ``build_network`` takes them."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+
+    @property
+    def optimiser(self) -> OptimiserSettings:
+        """AdamW, its schedule and the average."""
 
 
 class NetworkTask(lightning.LightningModule):
@@ -27,9 +48,9 @@ class NetworkTask(lightning.LightningModule):
     input_channels: int
     output_channels: int
 
-    def __init__(self, settings: ReconstructionSettings) -> None:
+    def __init__(self, settings: NetworkPlan) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings: NetworkPlan = settings
         self.shown: list[list[torch.Tensor]] = []
         self._check_sides()
         self.network = build_network(settings.architecture, self.network_arguments(settings))
@@ -37,7 +58,7 @@ class NetworkTask(lightning.LightningModule):
         self.average = AveragedModel(self.network, multi_avg_fn=moving, use_buffers=True)
 
     @classmethod
-    def network_arguments(cls, settings: ReconstructionSettings) -> dict[str, Any]:
+    def network_arguments(cls, settings: NetworkPlan) -> dict[str, Any]:
         """What the network is built with."""
         channels = {"in_channels": cls.input_channels, "out_channels": cls.output_channels}
         return {**settings.arguments, **channels}

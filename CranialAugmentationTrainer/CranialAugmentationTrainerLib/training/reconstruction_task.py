@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn import functional
 
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings
 from CranialAugmentationTrainerLib.training.loss import reconstruction_loss
-from CranialAugmentationTrainerLib.training.network_task import NetworkTask
+from CranialAugmentationTrainerLib.training.network_task import NetworkPlan, NetworkTask
 from CranialAugmentationTrainerLib.training.previews import slice_through
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
@@ -27,22 +28,20 @@ RARE_LOGIT = -4.6
 class VolumeTask(NetworkTask):
     """A network that gives the probability of missing bone in each voxel."""
 
-    input_channels = len(COARSE_CHANNELS)
     output_channels = 1
 
-    def __init__(self, settings: ReconstructionSettings) -> None:
+    def __init__(self, settings: NetworkPlan) -> None:
         super().__init__(settings)
-        self.voxel_edge = settings.coarse_spacing if settings.stage == "coarse" else settings.fine_spacing
         _start_empty(self.network)
 
     @property
-    def sides(self) -> tuple[int, ...]:
-        """Voxels of the head box (K, J, I)."""
-        return tuple(round(edge / self.settings.coarse_spacing) for edge in HEAD_BOXES[self.settings.box].size[::-1])
+    @abstractmethod
+    def voxel_edge(self) -> float:
+        """Of the grid that is seen, millimetres."""
 
+    @abstractmethod
     def inputs(self, batch: Item) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network sees, and what it should give back."""
-        return coarse_input(batch["skull"]), batch["defect"]
 
     def loss(self, network: torch.nn.Module, batch: Item) -> torch.Tensor:
         """Loss of a batch."""
@@ -66,15 +65,42 @@ class VolumeTask(NetworkTask):
         return slice_through(wanted[0, 0], seen[0, 0], wanted[0, 0], torch.sigmoid(network(seen))[0, 0])
 
 
+class HeadTask(VolumeTask):
+    """The coarse network, which sees the whole head box."""
+
+    input_channels = len(COARSE_CHANNELS)
+    settings: ReconstructionSettings
+
+    @property
+    def voxel_edge(self) -> float:
+        """Of the coarse grid."""
+        return self.settings.coarse_spacing
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Voxels of the head box (K, J, I)."""
+        return tuple(round(edge / self.settings.coarse_spacing) for edge in HEAD_BOXES[self.settings.box].size[::-1])
+
+    def inputs(self, batch: Item) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the network sees, and what it should give back."""
+        return coarse_input(batch["skull"]), batch["defect"]
+
+
 class WindowTask(VolumeTask):
     """The fine network, which works on what the pass before it found."""
 
     input_channels = len(FINE_CHANNELS)
+    settings: ReconstructionSettings
 
     def __init__(self, settings: ReconstructionSettings, coarse: torch.nn.Module) -> None:
         super().__init__(settings)
         # Frozen, and no part of this network's own checkpoint.
         self._coarse = [coarse.eval().requires_grad_(False)]
+
+    @property
+    def voxel_edge(self) -> float:
+        """Of the fine grid."""
+        return self.settings.fine_spacing
 
     @property
     def sides(self) -> tuple[int, ...]:

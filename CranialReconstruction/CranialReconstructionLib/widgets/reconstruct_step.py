@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from CranialReconstructionLib.engine.arguments import Estimate
 from CranialReconstructionLib.errors import UserError
+from CranialReconstructionLib.scene.navigation import show_place
 from CranialReconstructionLib.scene.results import Reconstruction, reconstructions
 from CranialReconstructionLib.scene.segments import reference_grid
 from CranialReconstructionLib.scene.surfaces import set_visible
@@ -156,6 +158,8 @@ class ReconstructStep(Step):
         parameters.confidence = found.confidence
         if former is not None and former is not found.segmentation:
             parameters.compared = former
+        if found.provenance.get("defect_found", True):
+            show_place(slicer.mrmlScene, found.segmentation.GetSegmentCenterRAS(found.defect_id))
         warnings = found.provenance.get("warnings", ())
         if not found.provenance.get("defect_found", True):
             warnings = [_("Nothing seems to be missing in this skull."), *warnings]
