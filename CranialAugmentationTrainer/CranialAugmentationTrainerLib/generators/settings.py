@@ -123,7 +123,7 @@ def _small(kind: type[Settings]) -> Settings:
         ),
         # A few hundred steps: a weaker pull to the prior and larger steps than the papers' thousands.
         kl_weight=5e-4,
-        fake_kl_weight=0.01,
+        fake_kl_weight=0.2,
         likelihood=2000.0,
         margin=0.0,
         critic_steps=2,
