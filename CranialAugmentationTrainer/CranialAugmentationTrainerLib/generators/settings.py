@@ -123,6 +123,8 @@ def _small(kind: type[Settings]) -> Settings:
         ),
         # A few hundred steps: a weaker pull to the prior and larger steps than the papers' thousands.
         kl_weight=5e-4,
+        # Latents without noise of their own are learned by a denoiser in fewer steps.
+        loose_kl_weight=1e-4,
         fake_kl_weight=0.2,
         likelihood=2000.0,
         margin=0.0,
@@ -172,7 +174,8 @@ def _sized(kind: type[Settings], sizes: NetworkSettings, **values: Any) -> Setti
     if issubclass(kind, LdmVaeSettings | LdmVqVaeSettings):
         below = VaeSettings if issubclass(kind, LdmVaeSettings) else VqVaeSettings
         # A diffusion model samples in place of the KL term, which only keeps the latents bounded.
-        own["autoencoder"] = _sized(below, sizes, **{**values, "autoencoder_steps": 0, "kl_weight": 1e-6})
+        loose = {"autoencoder_steps": 0, "kl_weight": values.get("loose_kl_weight", 1e-6)}
+        own["autoencoder"] = _sized(below, sizes, **{**values, **loose})
     return kind(**{name: value for name, value in own.items() if name in known})
 
 

@@ -19,12 +19,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from CranialAugmentationTrainerLib.training.held_lock import is_locked
+from CranialReconstructionLib import __version__
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.whole_file import whole_file
 
-RECORDED_PACKAGES = ("torch", "monai", "lightning", "numpy", "slicer-cranial-reconstruction")
+RECORDED_PACKAGES = ("torch", "monai", "lightning", "numpy")
 # The workers of a run that was killed hold its lock for some seconds more.
 PATIENCE = 10.0
 
@@ -115,7 +115,8 @@ class RunFolder:
         content = {
             "configuration": configuration,
             "data": str(data) if isinstance(data, Path) else [str(folder) for folder in data],
-            "versions": {name: version(name) for name in RECORDED_PACKAGES},
+            # In Slicer this library lies in a folder and is no package that is installed.
+            "versions": {"cranial": __version__, **{name: version(name) for name in RECORDED_PACKAGES}},
             "machine": platform.platform(),
         }
         with whole_file(self.path / "run.json") as part:
@@ -166,7 +167,7 @@ class RunFolder:
             lines = self.events.read_bytes().splitlines()
         except FileNotFoundError:
             return []
-        return [event for line in lines if (event := _event(line)) is not None]
+        return [event for line in lines if (event := parse_event(line)) is not None]
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -175,6 +176,9 @@ class RunFolder:
         Raises:
             UserError: another process trains it.
         """
+        # Slicer, which only looks at runs, does not bring it.
+        from filelock import FileLock, Timeout
+
         lock = FileLock(self.lock_file)
         try:
             lock.acquire(timeout=PATIENCE)
@@ -192,15 +196,7 @@ class RunFolder:
 
     def is_held(self) -> bool:
         """Whether a process of this computer trains the run now."""
-        if not self.lock_file.exists() or not os.access(self.lock_file, os.W_OK):
-            return False
-        lock = FileLock(self.lock_file)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return is_locked(self.lock_file)
 
     @contextmanager
     def recorded(self, resumed: bool) -> Iterator[None]:
@@ -228,9 +224,10 @@ def _finite(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
+def parse_event(line: bytes) -> dict[str, Any] | None:
+    """The event that a line holds; None if a kill tore it, or something else stands there."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and "event" in event else None

@@ -6,7 +6,8 @@ import argparse
 import errno
 import os
 import sys
-from importlib.metadata import entry_points
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
 
 from CranialReconstructionLib import __version__
 from CranialReconstructionLib.cli.command import Command
@@ -24,10 +25,15 @@ MENDABLE = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 for success, 2 for what the user can mend, 130 for Ctrl-C."""
+def main(arguments: list[str] | None = None, commands: Iterable[EntryPoint] | None = None) -> int:
+    """Run one command; 0 for success, 2 for what the user can mend, 130 for Ctrl-C.
+
+    Args:
+        commands: to choose from; those of all installed libraries without it.
+    """
     try:
-        options = _parsed(sys.argv[1:] if arguments is None else arguments)
+        points = entry_points(group="cranial.commands") if commands is None else commands
+        options = _parsed(sys.argv[1:] if arguments is None else arguments, points)
         return int(options.run(options))
     except UserError as error:
         print(f"cranial: {error}", file=sys.stderr)
@@ -45,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         return USER_ERROR
 
 
-def _parsed(words: list[str]) -> argparse.Namespace:
-    commands = {point.name: point for point in entry_points(group="cranial.commands")}
+def _parsed(words: list[str], points: Iterable[EntryPoint]) -> argparse.Namespace:
+    commands = {point.name: point for point in points}
     parser = argparse.ArgumentParser(
         prog="cranial",
         description="Missing skull bone from a CT or a skull mask. Research use only.",
