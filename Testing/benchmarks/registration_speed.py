@@ -12,7 +12,6 @@ the same number of threads; seconds are those of the processors. Last, masks a s
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -188,8 +187,7 @@ def bspline(moving: sitk.Image, fixed: sitk.Image, start: sitk.Transform, _: Eno
     search.SetMetricAsMeanSquares()
     search.SetMetricSamplingStrategy(search.REGULAR)
     search.SetMetricSamplingPercentage(BSPLINE_SAMPLES)
-    evaluations = 2 * BSPLINE_ITERATIONS
-    search.SetOptimizerAsLBFGSB(1e-7, BSPLINE_ITERATIONS, maximumNumberOfFunctionEvaluations=evaluations)
+    search.SetOptimizerAsLBFGS2(1e-7, numberOfIterations=BSPLINE_ITERATIONS, lineSearchMaximumEvaluations=10)
     search.SetShrinkFactorsPerLevel(LEVELS)
     search.SetSmoothingSigmasPerLevel([level / 4.0 if level > 1 else 0.0 for level in LEVELS])
     search.SetInitialTransformAsBSpline(spline, inPlace=True, scaleFactors=BSPLINE_REFINEMENT)

@@ -163,7 +163,7 @@ def test_what_is_not_there_is_refused(application: Application) -> None:
     empty = application.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "empty")
     with pytest.raises(UserError, match="empty: the segment is not there"):
         mask_from_segment(empty, "Skull")
-    with pytest.raises(UserError, match="no source volume"):
+    with pytest.raises(UserError, match="without a source volume"):
         reference_grid(empty)
 
 

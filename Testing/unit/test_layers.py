@@ -34,6 +34,11 @@ ALLOWED_ROOMS = {
     "widgets": {"scene", "engine", "workflow"},
     "cli": {"imaging", "reconstruction", "evaluation", "implant"},
 }
+# Rooms of the Trainer that Slicer's process opens, and what they may import of either library.
+OPENED_BY_SLICER = {
+    "scene": {(TRAINER, "datasets"), (CORE, "scene"), (CORE, "imaging")},
+    "workflow": {(TRAINER, "scene"), (TRAINER, "training"), (TRAINER, "cli"), (CORE, "engine"), (CORE, "imaging")},
+}
 ROOMS = sorted(path.parent.name for path in (HOME[CORE] / CORE).glob("*/__init__.py"))
 TORCH = {"torch", "monai", "lightning", "pytorch_lightning", "torchmetrics"}
 TORCH_ROOMS = {
@@ -135,6 +140,15 @@ def test_a_room_imports_only_the_rooms_below_it(imports: list[Import], room: str
     allowed = ALLOWED_ROOMS[room] | {room, *OPEN, "__version__", ""}
     own = [e for e in imports if (e.library, e.room) == (CORE, room) and top(e.module) == CORE]
     assert [str(entry) for entry in own if room_of(entry.module) not in allowed] == []
+
+
+@pytest.mark.parametrize("room", OPENED_BY_SLICER)
+def test_a_room_of_the_trainer_that_slicer_opens_imports_only_its_own(imports: list[Import], room: str) -> None:
+    allowed = OPENED_BY_SLICER[room] | {(TRAINER, room), *((CORE, name) for name in OPEN)}
+    own = [entry for entry in imports if (entry.library, entry.room) == (TRAINER, room) and top(entry.module) in HOME]
+    assert len(own) > 3
+    strays = [str(entry) for entry in own if tuple(entry.module.split(".")[:2]) not in allowed | {(TRAINER,)}]
+    assert strays == []
 
 
 @pytest.mark.parametrize("name", OPEN)

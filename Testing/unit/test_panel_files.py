@@ -35,6 +35,7 @@ SIGNALS = {
     "QPushButton": {"clicked()", "clicked(bool)", "toggled(bool)"},
     "QComboBox": {"currentIndexChanged(int)", "activated(int)"},
     "QTableWidget": {"cellClicked(int,int)"},
+    "ctkCollapsibleButton": {"contentsCollapsed(bool)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
     "qMRMLSegmentSelectorWidget": {"currentNodeChanged(vtkMRMLNode*)", "currentSegmentChanged(QString)"},
@@ -53,7 +54,7 @@ PROPERTIES = {
     "qSlicerMarkupsPlaceWidget": set(),
     "ctkCollapsibleButton": {"text", "collapsed"},
     "ctkCollapsibleGroupBox": {"title", "collapsed"},
-    "ctkSliderWidget": {"suffix", "tracking"},
+    "ctkSliderWidget": {"suffix", "tracking", "decimals", "singleStep"},
     "ctkPathLineEdit": {"filters", "settingKey"},
 }  # fmt: skip
 OF_EVERY_WIDGET = {"toolTip", "geometry", "SlicerParameterName", "enabled"}

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         "method": options.method,
         "seed": options.seed,
         "own_neighbours": {source: {"share": own, "by_chance": chance} for source, (own, chance) in mixed.items()},
+        "folders": {one.source: str(folder.resolve()) for one, (_, folder) in zip(sets, folders, strict=True)},
         "cases": [
             {"source": source, "name": name, "x": float(x), "y": float(y)}
             for source, name, (x, y) in zip(sources, names, points, strict=True)

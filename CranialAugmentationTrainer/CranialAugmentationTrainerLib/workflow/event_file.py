@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from CranialAugmentationTrainerLib.training.run_folder import parse_event
 
 # Bytes looked at in one call: a long run's file takes several, a foreign one does not stop the caller.
-MOST = 4 << 20
+MOST = 1 << 20
 # An event is far shorter; what goes on for longer is none.
-LONGEST_LINE = 1 << 20
+LONGEST_LINE = 1 << 18
 # Of what was read last, kept to see whether it still stands there.
 REMEMBERED = 64
 
@@ -52,7 +51,8 @@ class EventFile:
                 return NewEvents()
             with self.path.open("rb") as file:
                 file.seek(self._read - len(self._tail))
-                anew = file.read(len(self._tail)) != self._tail
+                same = self._mark is None or self._mark[0] == facts.st_ino
+                anew = not same or file.read(len(self._tail)) != self._tail
                 if anew:
                     self._forget()
                     file.seek(0)
@@ -62,9 +62,10 @@ class EventFile:
             self._forget()
             return NewEvents(anew=anew)
         except OSError:
-            # A disk that does not answer just now: it is asked again.
+            # A disk that does not answer just now is asked again.
             return NewEvents()
-        self._mark = mark if len(block) < MOST else None
+        # A file that was not read to its end is looked into again, whether it has changed or not.
+        self._mark = mark if len(block) < MOST else (facts.st_ino, -1, 0)
         return NewEvents(self._take(block), anew)
 
     def _take(self, block: bytes) -> tuple[dict[str, Any], ...]:
@@ -88,7 +89,7 @@ class EventFile:
 def identity(path: Path) -> tuple[int, int, int] | None:
     """Another one for another file, or the same one rewritten; None without a file."""
     try:
-        facts = os.stat(path)
+        facts = path.stat()
     except OSError:
         return None
     return facts.st_ino, facts.st_size, facts.st_mtime_ns

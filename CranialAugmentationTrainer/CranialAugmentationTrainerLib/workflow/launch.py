@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ else:
     import fcntl
 
     _FLAGS = 0
+    _TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,7 @@ class Launch:
 
     def is_alive(self) -> bool:
         """Whether it, or what it started, runs on this computer."""
-        if self.host != socket.gethostname():
-            return False
-        return _process_runs(self.pid) if sys.platform == "win32" else is_locked(self.folder / LOG)
+        return self.host == socket.gethostname() and _runs(self.pid, self.folder / LOG)
 
     def last_words(self) -> str:
         """The last line that it said; empty if it said nothing."""
@@ -164,7 +164,7 @@ if sys.platform == "win32":
     def _lock(log: IO[bytes]) -> None:
         """A lock there ends with this process."""
 
-    def _process_runs(pid: int) -> bool:
+    def _runs(pid: int, log: Path) -> bool:
         kernel = ctypes.windll.kernel32
         process = kernel.OpenProcess(_SYNCHRONIZE, False, pid)
         if not process:
@@ -177,5 +177,17 @@ else:
 
     def _lock(log: IO[bytes]) -> None:
         """It passes on to the process that gets the file, and to those that get it from there."""
-        with suppress(OSError):
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                # Somebody looks whether it is locked, which takes microseconds.
+                time.sleep(0.01)
+            except OSError:
+                # A disk that knows no locks: what runs there is not seen until it writes its events.
+                return
+        raise OSError(0, "another process is just being started there")
+
+    def _runs(pid: int, log: Path) -> bool:
+        return is_locked(log)

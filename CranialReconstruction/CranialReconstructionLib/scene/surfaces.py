@@ -61,7 +61,7 @@ def show_surface(case: Any, path: Path | Sequence[Path], name: str, model: Any =
     Raises:
         UserError: as of ``read_mesh``.
     """
-    mesh = _mesh(path) if isinstance(path, Path) else _together([_mesh(part) for part in path])
+    mesh = polydata_of(path) if isinstance(path, Path) else _together([polydata_of(part) for part in path])
     scene = case.GetScene()
     if model is None or model.GetScene() is None:
         model = scene.AddNewNodeByClass("vtkMRMLModelNode", unique_name(scene, name))
@@ -110,7 +110,12 @@ def _together(meshes: Sequence[vtkPolyData]) -> vtkPolyData:
     return joined.GetOutput()
 
 
-def _mesh(path: Path) -> vtkPolyData:
+def polydata_of(path: Path) -> vtkPolyData:
+    """A mesh file as VTK's surface (RAS, mm); values at the vertices of a PLY become point scalars.
+
+    Raises:
+        UserError: as of ``read_mesh``.
+    """
     mesh = read_mesh(path)
     shown = vtkPolyData()
     points = vtkPoints()
