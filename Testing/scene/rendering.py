@@ -48,6 +48,10 @@ class View:
         self._managers = self._factory.InstantiateDisplayableManagers(self._renderer)
         self._managers.SetMRMLDisplayableNode(view_node)
 
+    def draw(self) -> None:
+        """Draw what there is from where the camera stands."""
+        self._window.Render()
+
     def picture(self, direction: tuple[float, float, float] = (0.0, 1.0, 0.0)) -> npt.NDArray[np.uint8]:
         """What is seen (rows, columns, RGB), looking along ``direction`` (RAS), superior up."""
         camera = self._renderer.GetActiveCamera()

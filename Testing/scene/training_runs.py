@@ -43,7 +43,7 @@ def labels_of_ball(side: int, radius: float) -> Volume:
     distance = np.linalg.norm(places, axis=0)
     bone = (distance < radius) & (distance > radius - 1.6 * grid.spacing[0])
     missing = bone & (places[1] > 0.6 * radius)
-    return Volume((bone + missing).astype(np.uint8), grid.ijk_to_ras)
+    return Volume(bone.astype(np.uint8) + missing, grid.ijk_to_ras)
 
 
 def preview(run: RunFolder, step: int, cases: int = 2, side: int = 16) -> list[Path]:

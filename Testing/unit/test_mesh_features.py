@@ -12,7 +12,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.implant.booleans import intersection, mesh_of, solid_of
 from CranialReconstructionLib.implant.design import CutPlane, Design, Hole, PerfusionHoles
-from CranialReconstructionLib.implant.holes import drill
+from CranialReconstructionLib.implant.holes import Drilling, drill
 from CranialReconstructionLib.implant.host_bone import host_bone
 from CranialReconstructionLib.implant.making import make_implants
 from CranialReconstructionLib.implant.mesh import Mesh
@@ -33,6 +33,10 @@ def _cap(tilt: float = 0.0, rim: float = RIM) -> Mesh:
     return mesh_of(cap.rotate((0.0, tilt, 0.0)))
 
 
+def _drill(cap: Mesh, axis: tuple[float, float, float], design: Design) -> Drilling:
+    return drill([cap], [axis], design)[0]
+
+
 def _axis(tilt: float) -> tuple[float, float, float]:
     angle = np.radians(tilt)
     return (-float(np.sin(angle)), 0.0, -float(np.cos(angle)))
@@ -42,7 +46,7 @@ def _axis(tilt: float) -> tuple[float, float, float]:
 def test_perfusion_holes_are_radial_in_their_pattern_and_inside_the_margin(tilt: float) -> None:
     cap = _cap(tilt)
     pattern = PerfusionHoles(diameter=2.0, pitch=10.0, margin=5.0)
-    result = drill(cap, _axis(tilt), Design(perfusion=pattern))
+    result = _drill(cap, _axis(tilt), Design(perfusion=pattern))
     places = np.array([hole.at for hole in result.holes])
     # As many as a disc holds from whose edge the margin is gone: counted on the lattice itself.
     rows, columns = np.mgrid[-5:6, -8:9]
@@ -61,7 +65,7 @@ def test_perfusion_holes_are_radial_in_their_pattern_and_inside_the_margin(tilt:
 
 def test_each_hole_takes_a_cylinder_and_leaves_a_sound_solid_with_as_many_handles() -> None:
     cap = _cap()
-    result = drill(cap, AXIS, Design(perfusion=PerfusionHoles()))
+    result = _drill(cap, AXIS, Design(perfusion=PerfusionHoles()))
     assert examine(result.mesh).sound
     removed = (cap.volume - result.mesh.volume) / len(result.holes)
     assert removed == pytest.approx(np.pi * 1.0**2 * (OUTER - INNER), rel=0.01)
@@ -73,7 +77,7 @@ def test_each_hole_takes_a_cylinder_and_leaves_a_sound_solid_with_as_many_handle
 def test_a_single_hole_goes_to_the_nearest_place_and_the_pattern_makes_room() -> None:
     towards = np.array([0.2, 0.1, 1.0]) / np.linalg.norm([0.2, 0.1, 1.0])
     single = Hole(tuple(90.0 * towards), diameter=3.0)
-    result = drill(_cap(), AXIS, Design(holes=(single,), perfusion=PerfusionHoles()))
+    result = _drill(_cap(), AXIS, Design(holes=(single,), perfusion=PerfusionHoles()))
     assert np.allclose(result.holes[0].at, OUTER * towards, atol=0.5)
     assert result.holes[0].diameter == 3.0
     for hole in result.holes[1:]:
@@ -83,19 +87,19 @@ def test_a_single_hole_goes_to_the_nearest_place_and_the_pattern_makes_room() ->
 def test_holes_without_a_place_are_refused_with_the_reason() -> None:
     edge = (RIM - 1.0, 0.0, np.sqrt(OUTER**2 - (RIM - 1.0) ** 2))
     with pytest.raises(UserError, match=r"hole 1: the rim is"):
-        drill(_cap(), AXIS, Design(holes=(Hole(edge),)))
+        _drill(_cap(), AXIS, Design(holes=(Hole(edge),)))
     with pytest.raises(UserError, match=r"hole 2: .*between two holes"):
-        drill(_cap(), AXIS, Design(holes=(Hole((0.0, 0.0, 70.0)), Hole((3.0, 0.0, 70.0)))))
+        _drill(_cap(), AXIS, Design(holes=(Hole((0.0, 0.0, 70.0)), Hole((3.0, 0.0, 70.0)))))
     with pytest.raises(UserError, match="no perfusion hole fits"):
-        drill(_cap(), AXIS, Design(perfusion=PerfusionHoles(margin=40.0)))
+        _drill(_cap(), AXIS, Design(perfusion=PerfusionHoles(margin=40.0)))
 
 
 def test_a_bevel_that_undercuts_the_hole_is_noticed_below_the_surface() -> None:
     # Walls that slant 45 degrees inwards: on the outer surface there is room to the rim, below there is not.
     slanted = solid_of(_cap()) ^ Manifold.cylinder(20.0, 24.0, 44.0, 160).translate((0.0, 0.0, 58.0))
-    assert drill(_cap(), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),))).holes
+    assert _drill(_cap(), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),))).holes
     with pytest.raises(UserError, match="to the edge"):
-        drill(mesh_of(slanted), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),)))
+        _drill(mesh_of(slanted), AXIS, Design(holes=(Hole((27.0, 0.0, 64.6)),)))
 
 
 def test_a_step_in_the_outer_surface_counts_as_an_edge_of_what_stands_out() -> None:
@@ -104,14 +108,34 @@ def test_a_step_in_the_outer_surface_counts_as_an_edge_of_what_stands_out() -> N
     raised = Manifold.cube((21.0, 40.0, 5.2)).translate((-1.0, -20.0, 0.0))
     leaning = np.array([np.cos(np.radians(30.0)), 0.0, -np.sin(np.radians(30.0))])
     body = mesh_of(plate + raised.trim_by_plane(leaning.tolist(), float(leaning @ [0.0, 0.0, 4.0])))
-    assert drill(body, AXIS, Design(holes=(Hole((4.0, 0.0, 5.2)),))).holes
+    assert _drill(body, AXIS, Design(holes=(Hole((4.0, 0.0, 5.2)),))).holes
     with pytest.raises(UserError, match="to the edge"):
-        drill(body, AXIS, Design(holes=(Hole((2.2, 0.0, 5.2)),)))
+        _drill(body, AXIS, Design(holes=(Hole((2.2, 0.0, 5.2)),)))
+
+
+def test_each_single_hole_goes_through_the_piece_that_it_lies_on() -> None:
+    cap = _cap()
+    pieces = split(cap, (CutPlane((5.0, 0.0, 70.0), (1.0, 0.0, 0.0), 0.2),))
+    wanted = [(x, 0.0, float(np.sqrt(OUTER**2 - x**2))) for x in (-15.0, 15.0, -5.0)]
+    drilled = drill(pieces, [AXIS, AXIS], Design(holes=tuple(Hole(place) for place in wanted)))
+    found = {tuple(np.sign([hole.at[0] - 5.0 for hole in part.holes])) for part in drilled}
+    assert found == {(-1.0, -1.0), (1.0,)}
+    for part, piece in zip(drilled, pieces, strict=True):
+        assert examine(part.mesh).sound
+        assert part.mesh.volume < piece.volume
+
+
+def test_a_piece_without_room_for_the_pattern_goes_without() -> None:
+    big, small = _cap(), _cap(tilt=90.0, rim=5.0)
+    drilled = drill([big, small], [AXIS, _axis(90.0)], Design(perfusion=PerfusionHoles()))
+    assert drilled[0].holes
+    assert not drilled[1].holes
+    assert drilled[1].skipped
 
 
 def test_no_holes_change_nothing() -> None:
     cap = _cap()
-    assert drill(cap, AXIS, Design()).mesh is cap
+    assert _drill(cap, AXIS, Design()).mesh is cap
 
 
 def test_pieces_add_up_to_the_implant_without_the_cut() -> None:

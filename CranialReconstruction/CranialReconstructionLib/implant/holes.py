@@ -55,44 +55,41 @@ class Drilling:
     skipped: list[SkippedHole]
 
 
-def drill(mesh: Mesh, axis: npt.ArrayLike, design: Design) -> Drilling:
-    """The single holes and the perfusion pattern of a design.
+def drill(parts: Sequence[Mesh], axes: Sequence[npt.ArrayLike], design: Design) -> list[Drilling]:
+    """The single holes and the perfusion pattern of a design, in all parts of it.
 
-    Single holes come first; where one of the pattern would come too close to them or to the rim, it is
-    left out.
+    A single hole goes through the part that is nearest to its place. They come first; where one of the pattern
+    would come too close to them or to the rim, it is left out.
 
     Args:
-        mesh: two-manifold.
-        axis: direction from outside to inside (RAS).
+        parts: two-manifold; several implants, or the pieces of one.
+        axes: of each, the direction from outside to inside (RAS).
 
     Raises:
         UserError: a single hole leaves less than the minimum wall to the edge or to another one, or
             there is no place for any hole of the pattern.
     """
-    site = _Site(mesh, np.asarray(axis, dtype=np.float64), design.wall)
-    holes: list[DrilledHole] = []
+    if not design.holes and not design.perfusion:
+        return [Drilling(mesh, [], []) for mesh in parts]
+    sites = [
+        _Site(mesh, np.asarray(axis, dtype=np.float64), design.wall) for mesh, axis in zip(parts, axes, strict=True)
+    ]
     for number, hole in enumerate(design.holes, start=1):
-        candidate = site.single(hole)
-        reason = site.objection(candidate, holes)
+        site = min(sites, key=lambda site: site.distance(hole))
+        reason = site.add(site.single(hole))
         if reason:
             raise UserError(reason, where=f"hole {number}", remedy="Move it, or make it smaller.")
-        holes.append(candidate)
-    skipped: list[SkippedHole] = []
     if design.perfusion:
-        wanted = len(holes)
-        for candidate in site.pattern(design.perfusion):
-            reason = site.objection(candidate, holes, design.perfusion.margin)
-            if reason:
-                skipped.append(SkippedHole(candidate.at, reason))
-            else:
-                holes.append(candidate)
-        if len(holes) == wanted:
+        before = sum(len(site.holes) for site in sites)
+        for site in sites:
+            site.add_pattern(design.perfusion)
+        if sum(len(site.holes) for site in sites) == before:
             raise UserError(
                 "no perfusion hole fits between the margins",
                 where="design",
                 remedy="Make the pattern's margin or pitch smaller, or leave the holes out.",
             )
-    return Drilling(_drilled(mesh, holes), holes, skipped)
+    return [site.drilling() for site in sites]
 
 
 def hexagonal(places: Points, pitch: float) -> Points:
@@ -109,7 +106,7 @@ def hexagonal(places: Points, pitch: float) -> Points:
 
 
 class _Site:
-    """The implant that is drilled: its outer surface, the rim of it, and what lies between."""
+    """A part that is drilled: its outer surface, the rim of it, what lies between, and the holes so far."""
 
     def __init__(self, mesh: Mesh, axis: Points, wall: float) -> None:
         self._mesh = mesh
@@ -124,13 +121,38 @@ class _Site:
         self._outer_probe = MeshProbe(patch)
         self._middles = cKDTree(patch.corners.mean(axis=1))
         self._rim = cKDTree(_border(patch))
+        self.holes: list[DrilledHole] = []
+        self.skipped: list[SkippedHole] = []
+
+    def distance(self, hole: Hole) -> float:
+        """From where the hole is wanted to the part, mm."""
+        at = np.array([hole.at], dtype=np.float64)
+        return float(np.linalg.norm(self._probe.nearest(at)[0] - at))
+
+    def add(self, hole: DrilledHole, margin: float = 0.0) -> str | None:
+        """Take the hole, or say why not."""
+        reason = self._objection(hole, margin)
+        if reason is None:
+            self.holes.append(hole)
+        return reason
+
+    def add_pattern(self, pattern: PerfusionHoles) -> None:
+        """Take the holes of the pattern that there is room for."""
+        for hole in self._pattern(pattern):
+            reason = self.add(hole, pattern.margin)
+            if reason:
+                self.skipped.append(SkippedHole(hole.at, reason))
+
+    def drilling(self) -> Drilling:
+        """The part with its holes."""
+        return Drilling(_drilled(self._mesh, self.holes), self.holes, self.skipped)
 
     def single(self, hole: Hole) -> DrilledHole:
         """The hole at the place of the outer surface nearest to where it is wanted."""
         places, triangles = self._outer_probe.nearest(np.array([hole.at], dtype=np.float64))
         return self._hole(places[0], triangles[0], hole.diameter)
 
-    def pattern(self, pattern: PerfusionHoles) -> list[DrilledHole]:
+    def _pattern(self, pattern: PerfusionHoles) -> list[DrilledHole]:
         """Hexagonal in the plane across the axis, around the middle of the outer surface."""
         right, up = across(self._axis)
         vertices = self._outer.vertices[np.unique(self._outer.triangles)]
@@ -145,12 +167,12 @@ class _Site:
             self._hole(places[index], hits.triangles[index], pattern.diameter) for index in np.flatnonzero(hits.met)
         ]
 
-    def objection(self, hole: DrilledHole, others: Sequence[DrilledHole], margin: float = 0.0) -> str | None:
-        """Why the hole may not be drilled beside the others, or None."""
+    def _objection(self, hole: DrilledHole, margin: float) -> str | None:
+        """Why the hole may not be drilled beside those that are there, or None."""
         radius = 0.5 * hole.diameter
         if not np.isfinite(hole.depth):
             return "there is no wall to drill through"
-        for other in others:
+        for other in self.holes:
             between = _lines_apart(hole, other) - radius - 0.5 * other.diameter
             if between < self._wall - 1e-6:
                 return f"less than the minimum wall of {self._wall:g} mm is left between two holes"

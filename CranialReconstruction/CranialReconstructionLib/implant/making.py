@@ -92,8 +92,15 @@ def make_implants(
         mirror = pool.submit(_mirror, skull)
         solids = implant_solids(skull, defect, design, confidence, report)
         symmetries = [pool.submit(_symmetry, solid, skull, mirror) for solid in solids]
+        bodies = [_body(solid, design, report) for solid in solids]
+        report("holes")
+        # Of all implants together: a single hole belongs to the part that it lies on.
+        parts = [(part, body.solid.axis) for body in bodies for part in body.parts]
+        drilled = iter(drill([part for part, _ in parts], [axis for _, axis in parts], design))
+        report("checks")
         implants = [
-            _finished(solid, symmetry, design, report) for solid, symmetry in zip(solids, symmetries, strict=True)
+            _finished(body, tuple(next(drilled) for _ in body.parts), symmetry, design)
+            for body, symmetry in zip(bodies, symmetries, strict=True)
         ]
     return implants, warnings
 
@@ -129,7 +136,18 @@ def _before_holes(design: Design) -> int:
     return int((1.0 - share) * design.triangle_budget)
 
 
-def _finished(solid: Solid, comparison: Future[Symmetry | None], design: Design, report: Report) -> Implant:
+@dataclass(frozen=True, eq=False)
+class _Body:
+    """An implant before it has holes; ``parts`` are where the design's planes cut it."""
+
+    solid: Solid
+    parts: list[Mesh]
+    mould: Mould | None
+    decimation: float
+    volume_change: float
+
+
+def _body(solid: Solid, design: Design, report: Report) -> _Body:
     report("surface")
     bodies, _ = without_scraps(surface_of(solid.field), CRUMB)
     if not bodies:
@@ -138,19 +156,27 @@ def _finished(solid: Solid, comparison: Future[Symmetry | None], design: Design,
         )
     whole = max(bodies, key=lambda mesh: mesh.volume)
     body, decimation = decimated(whole, _before_holes(design))
-    volume_change = body.volume / whole.volume - 1.0
     report("mould")
     mould = mould_of(solid.field) if design.mould else None
-    report("holes")
-    parts = split(body, design.cuts) if design.cuts else [body]
-    drilling = [drill(part, solid.axis, design) if _has_holes(design) else Drilling(part, [], []) for part in parts]
-    pieces = tuple(drilled.mesh for drilled in drilling)
-    report("checks")
+    parts = list(split(body, design.cuts)) if design.cuts else [body]
+    return _Body(solid, parts, mould, decimation, body.volume / whole.volume - 1.0)
+
+
+def _finished(
+    body: _Body, drilling: tuple[Drilling, ...], comparison: Future[Symmetry | None], design: Design
+) -> Implant:
     symmetry = comparison.result()
-    checks = [*check_solid(solid, design), check_symmetry(symmetry), *check_reduction(volume_change, decimation)]
+    checks = [
+        *check_solid(body.solid, design),
+        check_symmetry(symmetry),
+        *check_reduction(body.volume_change, body.decimation),
+    ]
     for number, drilled in enumerate(drilling, start=1):
-        which = f" of piece {number}" if len(pieces) > 1 else ""
+        which = f" of piece {number}" if len(drilling) > 1 else ""
         checks += [*check_piece(drilled.mesh, design, which), *check_holes(drilled, design, which)]
-    if mould:
-        checks += check_mould(mould)
-    return Implant(solid, symmetry, pieces, tuple(drilling), mould, decimation, volume_change, tuple(checks))
+    if body.mould:
+        checks += check_mould(body.mould)
+    pieces = tuple(drilled.mesh for drilled in drilling)
+    return Implant(
+        body.solid, symmetry, pieces, drilling, body.mould, body.decimation, body.volume_change, tuple(checks)
+    )
