@@ -121,6 +121,15 @@ def test_a_start_that_fails_says_why_and_can_be_tried_again(tmp_path: Path, scri
         assert watch.run.state == "running"
 
 
+@posix
+def test_both_libraries_are_found_where_nothing_is_installed(tmp_path: Path, script: Callable[[str], Path]) -> None:
+    started = launch(tmp_path / "run", ["train"], script('echo "$PYTHONPATH $*"'))
+    until(lambda: not started.is_alive())
+    paths, _, words = started.last_words().partition(" ")
+    assert paths.split(os.pathsep)[:2] == [LIBRARIES[1], LIBRARIES[0]]
+    assert words == "-m CranialAugmentationTrainerLib.cli train"
+
+
 def test_a_python_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be started"):
         start_run(order(tmp_path), tmp_path / "run", tmp_path / "no-python")

@@ -37,7 +37,10 @@ ALLOWED_ROOMS = {
 # Rooms of the Trainer that Slicer's process opens, and what they may import of either library.
 OPENED_BY_SLICER = {
     "scene": {(TRAINER, "datasets"), (CORE, "scene"), (CORE, "imaging")},
-    "workflow": {(TRAINER, "scene"), (TRAINER, "training"), (TRAINER, "cli"), (CORE, "engine"), (CORE, "imaging")},
+    "workflow": {
+        *((TRAINER, name) for name in ("scene", "datasets", "training", "cli")),
+        *((CORE, name) for name in ("engine", "imaging")),
+    },
 }
 ROOMS = sorted(path.parent.name for path in (HOME[CORE] / CORE).glob("*/__init__.py"))
 TORCH = {"torch", "monai", "lightning", "pytorch_lightning", "torchmetrics"}

@@ -41,16 +41,23 @@ def surfaces_of_masks(skull: Volume, defect: Volume, finest: int = FINEST) -> Su
     return {name: _surface_of_mask(mask, finest) for name, mask in zip(PARTS, (skull, defect), strict=True)}
 
 
-def surfaces_of_shares(shares: npt.NDArray[np.float32], grid: Grid) -> Surfaces:
-    """Surfaces of shares of bone (2, K, J, I), 0 to 1, as a generator decodes them: skull, missing bone."""
-    found = {}
-    for name, part in zip(PARTS, shares, strict=True):
-        # Air about it closes what runs out of the grid.
-        padded = np.pad(part.astype(np.float32, copy=False), 1)
-        matrix = grid.ijk_to_ras.copy()
-        matrix[:3, 3] = grid.ras_of(np.full(3, -1.0))[0]
-        found[name] = _surface(Volume(padded, matrix, name), 0.5)
-    return found
+def surfaces_of_shares(shares: npt.NDArray[np.float32], grid: Grid, finest: int = FINEST) -> Surfaces:
+    """Surfaces of shares of bone (2, K, J, I), 0 to 1, as a generator decodes them: skull, missing bone.
+
+    Args:
+        finest: voxels along the longest edge; while a slider moves, fewer are enough where a computer has to draw
+            without a graphics card.
+    """
+    block = -(-max(grid.shape) // finest)
+    matrix = grid.ijk_to_ras.copy()
+    matrix[:3, :3] *= block
+    # The first block is all air, so that what runs out of the grid is closed there.
+    matrix[:3, 3] = grid.ras_of(np.full(3, (block - 1) / 2.0 - block))[0]
+    level = 0.5 if block == 1 else LEVEL
+    return {
+        name: _surface(Volume(_blocks(part, block), matrix, name), level)
+        for name, part in zip(PARTS, shares, strict=True)
+    }
 
 
 def _surface_of_mask(mask: Volume, finest: int) -> vtkPolyData:
@@ -60,6 +67,13 @@ def _surface_of_mask(mask: Volume, finest: int) -> vtkPolyData:
     shares = pooled(mask, edge / finest)
     smooth = ndimage.gaussian_filter(shares.voxels, SMOOTHING, truncate=2.0)
     return _surface(shares.with_voxels(smooth), LEVEL)
+
+
+def _blocks(part: npt.NDArray[np.float32], block: int) -> npt.NDArray[np.float32]:
+    """Means of blocks of voxels, with one of air all round."""
+    padded = np.pad(part.astype(np.float32, copy=False), [(block, block + -size % block) for size in part.shape])
+    k, j, i = (size // block for size in padded.shape)
+    return padded.reshape(k, block, j, block, i, block).mean((1, 3, 5)) if block > 1 else padded
 
 
 def _surface(field: Volume, level: float) -> vtkPolyData:

@@ -19,7 +19,7 @@ from CranialAugmentationTrainerLib.scene.sequences import find_frames, frame_val
 APART = 0.8
 
 
-def show_previews(trainer: Any, run: str, name: str, step: int, volumes: Sequence[Path]) -> Any:
+def show_previews(trainer: Any, run: str, name: str, step: int, volumes: Sequence[Path], note: str = "") -> Any:
     """Put the preview of a step into the scene; the newest one is shown where the newest was.
 
     Args:
@@ -28,6 +28,7 @@ def show_previews(trainer: Any, run: str, name: str, step: int, volumes: Sequenc
         name: of the run, for a person.
         step: that the preview is of.
         volumes: label volumes (1 skull, 2 missing bone), as the run wrote them.
+        note: kept with the frame.
 
     Returns:
         The browser, whose slider goes through the steps.
@@ -41,7 +42,7 @@ def show_previews(trainer: Any, run: str, name: str, step: int, volumes: Sequenc
         browser = new_frames(trainer, f"previews {run}", f"{name} previews", "step")
     former = frame_values(browser)
     follows = not former or browser.GetSelectedItemNumber() in (-1, len(former) - 1)
-    put_frame(browser, step, row)
+    put_frame(browser, step, row, note)
     if follows:
         show_frame(browser, len(frame_values(browser)) - 1)
     return browser

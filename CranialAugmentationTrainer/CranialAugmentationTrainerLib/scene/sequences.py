@@ -100,17 +100,18 @@ def frame_note(browser: Any, number: int) -> str:
 def show_frame(browser: Any, number: int) -> None:
     """Show a frame by its number, from 0."""
     browser.SetSelectedItemNumber(number)
-    # The application's sequence logic does this as well, and then there is nothing left to do.
-    for part, model in models_of(browser).items():
-        mesh = _sequences(browser)[part].GetNthDataNode(number).GetMesh()
-        if model.GetMesh() is None or model.GetMesh().GetPoints() is not mesh.GetPoints():
-            model.SetAndObserveMesh(mesh)
+    models = models_of(browser)
+    for part, sequence in _sequences(browser).items():
+        frame = sequence.GetNthDataNode(number).GetMesh()
+        # The application's sequence logic has done it, unless something else was shown meanwhile.
+        if not _alike(models[part].GetMesh(), frame):
+            models[part].SetAndObserveMesh(_copy(frame))
 
 
 def show_surfaces(browser: Any, surfaces: Surfaces) -> None:
     """Show surfaces that are no frame, as they come from a generator while a slider moves."""
     for part, model in models_of(browser).items():
-        model.SetAndObserveMesh(surfaces.get(part, vtkPolyData()))
+        model.SetAndObserveMesh(_copy(surfaces.get(part)))
 
 
 def models_of(browser: Any) -> dict[str, Any]:
@@ -129,6 +130,19 @@ def _sequences(browser: Any) -> dict[str, Any]:
     browser.GetSynchronizedSequenceNodes(found, True)
     nodes = (found.GetItemAsObject(number) for number in range(found.GetNumberOfItems()))
     return {node.GetAttribute(_PART): node for node in nodes}
+
+
+def _alike(surface: vtkPolyData, other: vtkPolyData) -> bool:
+    same = surface.GetNumberOfPoints() == other.GetNumberOfPoints()
+    return bool(same and surface.GetBounds() == other.GetBounds())
+
+
+def _copy(surface: vtkPolyData | None) -> vtkPolyData:
+    """The same points and triangles in an object of its own, as the sequence logic writes into a model's."""
+    copied = vtkPolyData()
+    if surface is not None:
+        copied.ShallowCopy(surface)
+    return copied
 
 
 def _shown_value(browser: Any) -> float | None:

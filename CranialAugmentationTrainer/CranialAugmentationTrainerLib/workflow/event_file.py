@@ -23,10 +23,12 @@ class NewEvents:
     Attributes:
         events: in the order of the file.
         anew: these are the first of another file, or of one that has been cut; what was heard before is void.
+        more: there is more in the file than one look takes.
     """
 
     events: tuple[dict[str, Any], ...] = ()
     anew: bool = False
+    more: bool = False
 
 
 class EventFile:
@@ -65,8 +67,9 @@ class EventFile:
             # A disk that does not answer just now is asked again.
             return NewEvents()
         # A file that was not read to its end is looked into again, whether it has changed or not.
-        self._mark = mark if len(block) < MOST else (facts.st_ino, -1, 0)
-        return NewEvents(self._take(block), anew)
+        more = len(block) == MOST
+        self._mark = (facts.st_ino, -1, 0) if more else mark
+        return NewEvents(self._take(block), anew, more)
 
     def _take(self, block: bytes) -> tuple[dict[str, Any], ...]:
         *whole, rest = block.split(b"\n")

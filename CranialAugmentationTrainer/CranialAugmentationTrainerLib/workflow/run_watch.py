@@ -158,7 +158,7 @@ class RunWatch:
         return time.monotonic() - self._heard_at
 
     def poll(self) -> bool:
-        """Read what is new; whether anything is."""
+        """Read what is new; whether anything is, or there is more than one call reads."""
         there = self._look_about()
         new = self._events.look()
         if new.anew:
@@ -168,7 +168,7 @@ class RunWatch:
         if new.events:
             self._heard_at = time.monotonic()
         former, self.run = self.run, self._as_it_stands() if there else self._gone()
-        return bool(new.events) or new.anew or self.run != former
+        return bool(new.events) or new.anew or new.more or self.run != former
 
     def _look_about(self) -> bool:
         """Read the configuration and the launch where they have changed; False where neither is there."""
