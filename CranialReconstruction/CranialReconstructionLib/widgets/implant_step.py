@@ -99,10 +99,10 @@ class ImplantStep(Step):
         ui.makeButton.enabled = parameters.defect.segmentation is not None and not self.session.busy
         ui.axisButton.enabled = self._last is not None or parameters.axis is not None
         self._checks.show(parameters.checks)
-        for model in (parameters.preview, parameters.implant):
+        shown = [model for model in _models(parameters) if model.GetDisplayVisibility()]
+        for model in _models(parameters):
             # Of two legends in one view neither can be read.
-            if model is not None:
-                colour_by(model, MAPS[parameters.colour_by] if model.GetDisplayVisibility() else None)
+            colour_by(model, MAPS[parameters.colour_by] if model in shown else None, legend=model in shown[:1])
         if not self.session.busy and not ui.stepButton.collapsed:
             self._preview.consider(parameters)
 
@@ -217,12 +217,16 @@ class ImplantStep(Step):
                 widget.toolTip = text[:1].upper() + text[1:]
 
 
+def _models(parameters: CaseParameters) -> list[Any]:
+    """Preview and pieces of implants of a case."""
+    return [node for node in case_nodes(parameters.parameterNode) if node.IsA("vtkMRMLModelNode")]
+
+
 def _show_alone(parameters: CaseParameters, *models: Any) -> None:
     """In 3D, show one of what lies in the same place: a preview, the pieces of an implant, or, without models,
     the missing bone."""
-    for node in case_nodes(parameters.parameterNode):
-        if node.IsA("vtkMRMLModelNode"):
-            set_visible(node, node in models)
+    for model in _models(parameters):
+        set_visible(model, model in models)
     defect = parameters.defect
     if defect.segmentation is not None:
         show_in_3d(defect.segmentation, defect.segment, not models)
