@@ -44,12 +44,16 @@ class CranialAugmentationTrainerWidget(ScriptedLoadableModuleWidget):
         commands = qt.QLabel(
             _(
                 "In this version training runs on the command line, in a terminal:\n\n"
+                "cranial train METHOD --data FOLDER --run FOLDER\n"
+                "    train a generator or a reconstruction network; all that happens is written into FOLDER\n"
+                "cranial runs list FOLDER\n"
+                "    how the runs are getting on; show, stop and resume them\n"
+                "cranial generate RUN -n COUNT -o FOLDER\n"
+                "    a synthetic set from a generator\n"
                 "cranial train-reconstruction CONFIG --data FOLDER --run FOLDER\n"
-                "    train a network; all that happens is written into the run's folder\n"
-                "cranial train-reconstruction CONFIG --data FOLDER --run FOLDER --resume\n"
-                "    go on where a run was stopped\n"
-                "cranial package-model --coarse RUN --fine RUN --data FOLDER --card FILE -o FOLDER\n"
-                "    make a model package of the runs\n"
+                "    train a network of the kind that is shipped\n"
+                "cranial package-model --first RUN --data FOLDER --card FILE -o FOLDER\n"
+                "    make a model package of it\n"
                 "cranial models add FOLDER\n"
                 "    make a trained package known to Cranial Reconstruction"
             )
