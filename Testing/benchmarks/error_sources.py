@@ -96,9 +96,7 @@ def put_right(predictor: Predictor, case: MeasuredCase) -> dict[str, float]:
     for name, answer in answers.items():
         share, probable = missing_share(answer, frame, vault, predictor.fine_spacing, pose)
         missing = present.with_voxels(torch.minimum(share, 1.0 - left).numpy())
-        defect, _ = cut_defect(
-            case.skull, present, missing, present.with_voxels(probable.numpy()), predictor.constants
-        )
+        defect, _ = cut_defect(case.skull, present, missing, present.with_voxels(probable.numpy()), predictor.constants)
         scores[name] = dice(defect.voxels > 0, case.truth.voxels > 0)
     return scores
 

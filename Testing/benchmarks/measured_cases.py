@@ -33,9 +33,7 @@ class MeasuredCase:
     truth: Volume
 
 
-def measured_cases(
-    data: Path, split: Split, side: str, kind: str, cuts_a_skull: int = 2
-) -> Iterator[MeasuredCase]:
+def measured_cases(data: Path, split: Split, side: str, kind: str, cuts_a_skull: int = 2) -> Iterator[MeasuredCase]:
     """Cases of one side of a split, read one at a time.
 
     Args:

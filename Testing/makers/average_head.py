@@ -104,9 +104,7 @@ def mean_shell(shares: Sequence[Field], spacing: float, centre_kji: tuple[int, i
     place of that one and u its displacement into another, the mean place of x is x + mean(u); the
     mean of the depths is moved there.
     """
-    pooled = [
-        functional.avg_pool3d(torch.from_numpy(share)[None], REGISTRATION_POOLING)[0] for share in shares
-    ]
+    pooled = [functional.avg_pool3d(torch.from_numpy(share)[None], REGISTRATION_POOLING)[0] for share in shares]
     target = min(pooled, key=lambda one: sum(float((one - other).square().mean()) for other in pooled))
     depths = np.zeros((2, *shares[0].shape), dtype=np.float32)
     covered = np.zeros((1, *shares[0].shape), dtype=np.float32)
@@ -136,8 +134,7 @@ def varied(shell: Shell, variation: Variation, generator: np.random.Generator) -
     stretch = variation.stretch * generator.standard_normal(3)
     displacement = np.stack(
         [
-            smooth_noise(shape, variation.bend_scale / shell.spacing, generator)
-            * (variation.bend / shell.spacing)
+            smooth_noise(shape, variation.bend_scale / shell.spacing, generator) * (variation.bend / shell.spacing)
             for _ in range(3)
         ]
     )

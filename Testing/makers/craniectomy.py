@@ -78,8 +78,7 @@ def saw_field(places: Field, depth: Field, plan: Craniectomy, generator: np.rand
     out = np.array([np.cos(azimuth), np.sin(azimuth), 0.0]) * np.cos(elevation)
     out[2] = np.sin(elevation)
     u, v, w = (
-        axis[0] * right + axis[1] * places[1] + axis[2] * places[2]
-        for axis in (ahead, np.cross(out, ahead), out)
+        axis[0] * right + axis[1] * places[1] + axis[2] * places[2] for axis in (ahead, np.cross(out, ahead), out)
     )
     # Equal lengths along the vault from the middle of the craniectomy (azimuthal equidistant).
     across = np.hypot(u, v) + 1e-3
@@ -101,8 +100,6 @@ def _outline_distance(plan: Craniectomy, generator: np.random.Generator) -> Fiel
     pixels = (np.stack((superior, anterior), axis=1) + OUTLINE_EXTENT) / OUTLINE_PIXEL
     mask = polygon2mask((size, size), pixels)
     distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
-    wobble = ndimage.gaussian_filter(
-        generator.standard_normal((size, size)), plan.wobble_scale / OUTLINE_PIXEL
-    )
+    wobble = ndimage.gaussian_filter(generator.standard_normal((size, size)), plan.wobble_scale / OUTLINE_PIXEL)
     result: Field = (OUTLINE_PIXEL * distance + plan.wobble * wobble / wobble.std()).astype(np.float32)
     return result

@@ -85,9 +85,7 @@ class Scan:
         return Grid(self.shape, matrix)
 
 
-def heads_in_order(
-    cases: Sequence[PairedSkull], generator: np.random.Generator, cache: Path
-) -> Iterator[CachedHead]:
+def heads_in_order(cases: Sequence[PairedSkull], generator: np.random.Generator, cache: Path) -> Iterator[CachedHead]:
     """``cases`` in a random order, those whose scan reaches the floor of the head box."""
     for number in generator.permutation(len(cases)):
         (head,) = cache_heads([cases[number]], cache, VAULT_BOX, SPACING)
@@ -236,18 +234,14 @@ def make(arguments: argparse.Namespace, cache: Path) -> None:
                 "volume_ml": round(float(defect.voxels.sum()) * defect.grid.voxel_volume / 1000.0, 1),
                 "area_cm2": round(outer_area(shell, saw), 1),
             },
-            "sha256": {
-                name: hashlib.sha256((arguments.output / name).read_bytes()).hexdigest() for name in files
-            },
+            "sha256": {name: hashlib.sha256((arguments.output / name).read_bytes()).hexdigest() for name in files},
             "likeness": likeness(skull, defect, cache_heads(cases, cache, VAULT_BOX, SPACING)),
         },
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="skulls in SkullFix's layout")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the head")
     parser.add_argument("--seed", type=int, default=1, help="of every random draw (default 1)")

@@ -51,7 +51,5 @@ def rigid_surface_distance(one: Mask, other: Mask, spacing: float, generator: np
             ]
         )
 
-    fit = optimize.least_squares(
-        residuals, np.zeros(6), loss="soft_l1", diff_step=1e-3, x_scale=[0.02] * 3 + [2.0] * 3
-    )
+    fit = optimize.least_squares(residuals, np.zeros(6), loss="soft_l1", diff_step=1e-3, x_scale=[0.02] * 3 + [2.0] * 3)
     return float(residuals(fit.x).mean())

@@ -127,7 +127,7 @@ def test_both_libraries_are_found_where_nothing_is_installed(tmp_path: Path, scr
     until(lambda: not started.is_alive())
     paths, _, words = started.last_words().partition(" ")
     assert paths.split(os.pathsep)[:2] == [LIBRARIES[1], LIBRARIES[0]]
-    assert words == "-m CranialAugmentationTrainerLib.cli train"
+    assert words == f"-m CranialAugmentationTrainerLib.workflow.recorded {tmp_path / 'run'} train"
 
 
 def test_a_python_that_is_none_is_refused(tmp_path: Path) -> None:

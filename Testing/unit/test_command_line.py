@@ -86,9 +86,7 @@ def bad_volumes(folder: Path) -> dict[str, Volume]:
 
 
 @pytest.mark.parametrize("kind", ["empty", "all ones", "not a head", "grey values"])
-def test_a_volume_that_is_no_skull_is_refused(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_volume_that_is_no_skull_is_refused(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "input.nrrd"
     write_volume(bad_volumes(tmp_path)[kind], path)
     refuses(capsys, ["reconstruct", str(path), "-o", str(tmp_path / "out")], "input.nrrd")

@@ -44,9 +44,7 @@ def test_the_files_are_small_enough_for_the_history_of_the_repository() -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 1_500_000
 
 
-def test_skull_and_defect_are_masks_on_one_oblique_grid_of_full_resolution(
-    skull: Volume, defect: Volume
-) -> None:
+def test_skull_and_defect_are_masks_on_one_oblique_grid_of_full_resolution(skull: Volume, defect: Volume) -> None:
     assert skull.grid.same_as(defect.grid)
     assert skull.voxels.dtype == defect.voxels.dtype == np.uint8
     assert skull.voxels.max() == defect.voxels.max() == 1
@@ -67,9 +65,7 @@ def test_the_defect_is_as_large_as_stated_and_keeps_to_its_side_of_the_midline(
     skull: Volume, defect: Volume, provenance: dict[str, Any]
 ) -> None:
     stated = provenance["defect"]
-    assert float(defect.voxels.sum()) * defect.grid.voxel_volume / 1000.0 == pytest.approx(
-        stated["volume_ml"], abs=0.1
-    )
+    assert float(defect.voxels.sum()) * defect.grid.voxel_volume / 1000.0 == pytest.approx(stated["volume_ml"], abs=0.1)
     assert 85.0 <= stated["area_cm2"] <= 115.0
     right = defect.grid.ras_of(np.argwhere(defect.voxels)[::50, ::-1])[:, 0] - place_head(skull).centre[0]
     assert (right * (1 if stated["side"] == "right" else -1)).min() > 10.0

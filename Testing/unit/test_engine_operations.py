@@ -147,9 +147,7 @@ def test_the_mirror_finds_the_hole_and_knows_how_far_it_is(client: Engine, files
     assert (shares[0], shares[-1]) == (0.0, 1.0)
 
 
-def test_bone_is_cut_away_before_and_added_within_a_region_alone(
-    client: Engine, files: Files, tmp_path: Path
-) -> None:
+def test_bone_is_cut_away_before_and_added_within_a_region_alone(client: Engine, files: Files, tmp_path: Path) -> None:
     skull = read_volume(files.skull)
     defect = HEAD.defect(skull.grid).voxels > 0
     # A wider rim behind the hole, and bone in front of its middle only.

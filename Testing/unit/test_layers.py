@@ -286,9 +286,7 @@ print(json.dumps({"titles": titles, "at_start": at_start, "opened": sorted(sys.m
 def run_python(code: str, *arguments: str, first: tuple[Path, ...] = ()) -> str:
     """What ``code`` prints in a fresh interpreter that looks for modules in ``first`` first."""
     setup = f"import sys; sys.path[:0] = {[str(folder) for folder in (*first, *HOME.values())]}\n"
-    done = subprocess.run(
-        [sys.executable, "-c", setup + code, *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", setup + code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -35,9 +35,7 @@ def dice(found: Volume) -> float:
     return float(2.0 * (first & second).sum() / (first.sum() + second.sum()))
 
 
-def test_true_fields_give_the_missing_bone_back_below_their_voxel(
-    skull: Volume, fields: tuple[Volume, Volume]
-) -> None:
+def test_true_fields_give_the_missing_bone_back_below_their_voxel(skull: Volume, fields: tuple[Volume, Volume]) -> None:
     """Fields of 2 mm voxels restore a shell of 6 mm in 0.8 mm voxels almost exactly."""
     present, missing = fields
     defect, confidence = cut_defect(skull, present, missing, missing, CONSTANTS)

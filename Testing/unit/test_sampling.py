@@ -45,9 +45,7 @@ def test_one_latent_alone_is_that_of_the_run(settings: SamplingSettings, shape: 
 @pytest.mark.parametrize("settings", EVERY, ids=lambda s: f"{s.strategy}-{s.form}")
 def test_another_seed_gives_other_latents(settings: SamplingSettings) -> None:
     other = SamplingSettings(settings.strategy, 5, settings.form, count=settings.count)
-    assert not torch.isclose(
-        LatentSampler(settings, (9,)).latent(3), LatentSampler(other, (9,)).latent(3)
-    ).any()
+    assert not torch.isclose(LatentSampler(settings, (9,)).latent(3), LatentSampler(other, (9,)).latent(3)).any()
 
 
 def test_sd_is_standard_normal() -> None:

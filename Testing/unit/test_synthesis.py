@@ -77,9 +77,7 @@ def test_post_processing_in_the_papers_order() -> None:
 
 
 def test_components_are_counted_by_faces() -> None:
-    two = box((6, 6, 6), slice(0, 2), slice(0, 2), slice(0, 2)) | box(
-        (6, 6, 6), slice(2, 4), slice(2, 4), slice(2, 4)
-    )
+    two = box((6, 6, 6), slice(0, 2), slice(0, 2), slice(0, 2)) | box((6, 6, 6), slice(2, 4), slice(2, 4), slice(2, 4))
     assert not without_small_components(two, 9).any()
     assert np.array_equal(without_small_components(two, 8), two)
     assert not without_small_components(np.zeros((3, 3, 3), dtype=bool), 0).any()

@@ -28,9 +28,7 @@ COMMANDS = (
 def points() -> list[EntryPoint]:
     """The commands as an installed package names them."""
     room = "CranialAugmentationTrainerLib.cli"
-    return [
-        EntryPoint(name, f"{room}.{name.replace('-', '_')}:COMMAND", group="cranial.commands") for name in COMMANDS
-    ]
+    return [EntryPoint(name, f"{room}.{name.replace('-', '_')}:COMMAND", group="cranial.commands") for name in COMMANDS]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,4 @@ def _case(folder: Path, defective: Path) -> SkullCase | BrokenCase:
     if not implant.is_file():
         return BrokenCase(name, implant, "the case has no implant")
     complete = folder / "complete_skull" / inner.name
-    return checked_case(
-        SkullCase(name, inner.stem, complete if complete.is_file() else None, defective, implant)
-    )
+    return checked_case(SkullCase(name, inner.stem, complete if complete.is_file() else None, defective, implant))

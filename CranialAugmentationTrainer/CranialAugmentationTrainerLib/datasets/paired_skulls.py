@@ -46,8 +46,6 @@ def find_paired_skulls(folder: Path) -> list[PairedSkull]:
         inner = file.relative_to(defective)
         implant = folder / "implant" / inner
         if not implant.is_file():
-            raise UserError(
-                "this case has no implant", where=str(file), remedy=f"Add {implant} or remove the case."
-            )
+            raise UserError("this case has no implant", where=str(file), remedy=f"Add {implant} or remove the case.")
         cases.append(PairedSkull(inner.with_suffix("").as_posix(), file.stem, file, implant))
     return cases

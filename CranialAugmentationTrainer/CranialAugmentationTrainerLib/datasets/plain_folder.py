@@ -37,8 +37,7 @@ def _case(folder: Path) -> list[SkullCase | BrokenCase]:
     if not volumes:
         return []
     defective, implant, complete = (
-        next((volumes[name] for name in names if name in volumes), None)
-        for names in (_DEFECTIVE, _IMPLANT, _COMPLETE)
+        next((volumes[name] for name in names if name in volumes), None) for names in (_DEFECTIVE, _IMPLANT, _COMPLETE)
     )
     if defective is None and complete is None:
         return [BrokenCase(folder.name, folder, f"no file is called {' or '.join((*_DEFECTIVE, *_COMPLETE))}")]

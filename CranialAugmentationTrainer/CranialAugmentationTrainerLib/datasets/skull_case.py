@@ -38,9 +38,7 @@ class SkullCase:
     @property
     def masks(self) -> tuple[Path, ...]:
         """Its volumes."""
-        return tuple(
-            path for path in (self.complete, self.defective, self.implant, self.labels) if path is not None
-        )
+        return tuple(path for path in (self.complete, self.defective, self.implant, self.labels) if path is not None)
 
     @property
     def paired(self) -> bool:

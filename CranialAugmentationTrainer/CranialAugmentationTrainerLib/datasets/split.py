@@ -41,9 +41,7 @@ class Split:
             ) from error
         sides = [*split.train, *split.validation, *split.test]
         if len(sides) != len(set(sides)):
-            raise UserError(
-                "a skull stands on two sides of the split", where=str(path), remedy="Leave it on one side."
-            )
+            raise UserError("a skull stands on two sides of the split", where=str(path), remedy="Leave it on one side.")
         return split
 
 

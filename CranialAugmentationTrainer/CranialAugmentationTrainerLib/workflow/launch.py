@@ -1,8 +1,8 @@
 """A command of ``cranial`` as a process of its own: it outlives whoever started it, and is found again.
 
-The process writes what it says to ``output.log`` in its folder, and ``launch.json`` beside that tells how it was
-started. On Linux and macOS the log is locked as long as the process, or one that it has begun, lives: no other
-process that has got its number later is ever taken for it.
+The process writes what it says to ``output.log`` in its folder; ``launch.json`` beside that tells how it was started,
+and ``ending.json`` how it ended. On Linux and macOS the log is locked as long as the process, or one that it has
+begun, lives: no other process that has got its number later is ever taken for it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import IO
 
 import CranialAugmentationTrainerLib
 from CranialAugmentationTrainerLib.training.held_lock import is_locked
+from CranialAugmentationTrainerLib.workflow.recorded import ENDING
 from CranialReconstructionLib.engine.environment import own_python, worker_environment
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.whole_file import whole_file
@@ -31,7 +32,7 @@ RECORD = "launch.json"
 LOG = "output.log"
 
 _LIBRARY = Path(CranialAugmentationTrainerLib.__file__).resolve().parent
-_COMMANDS = "CranialAugmentationTrainerLib.cli"
+_COMMANDS = "CranialAugmentationTrainerLib.workflow.recorded"
 # Of the log's end, where the last words are looked for.
 _LAST_WORDS = 8192
 
@@ -79,6 +80,24 @@ class Launch:
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
+    def exit_code(self) -> int | None:
+        """Of the process, once it has ended by itself; None while it works, and where it was killed."""
+        try:
+            return int(json.loads((self.folder / ENDING).read_text())["code"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def interrupt(self) -> None:
+        """Ask it to end as Ctrl-C does: what it has finished stays."""
+        if not self.is_alive():
+            return
+        if sys.platform == "win32":
+            with suppress(OSError):
+                os.kill(self.pid, signal.CTRL_BREAK_EVENT)
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """End it and all that it started, at once; a run loses what it did since its last checkpoint."""
         if not self.is_alive():
@@ -115,7 +134,8 @@ def launch(folder: Path, words: Sequence[str], python: Path | None = None, begun
         with (folder / LOG).open("ab") as log:
             _lock(log)
             log.truncate(0)
-            process = _start([str(python), "-m", _COMMANDS, *words], python, log)
+            (folder / ENDING).unlink(missing_ok=True)
+            process = _start([str(python), "-m", _COMMANDS, str(folder.absolute()), *words], python, log)
     except OSError as error:
         raise UserError(
             f"it cannot be started ({error.strerror or error})",

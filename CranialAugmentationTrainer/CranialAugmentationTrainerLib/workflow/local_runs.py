@@ -10,6 +10,7 @@ from pathlib import Path
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.training.run_state import ask_to_stop
 from CranialAugmentationTrainerLib.workflow.launch import LOG, RECORD, Launch, launch, read_launch
+from CranialAugmentationTrainerLib.workflow.recorded import ENDING
 from CranialAugmentationTrainerLib.workflow.run_order import RunOrder, order_of
 from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch, WatchedRun
 from CranialReconstructionLib.errors import UserError
@@ -25,6 +26,7 @@ _CONTENT = (
     "stop",
     LOG,
     RECORD,
+    ENDING,
     "lock",
     "run.json",
 )

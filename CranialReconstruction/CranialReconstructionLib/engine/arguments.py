@@ -245,15 +245,7 @@ class MakeImplant:
 
 
 Arguments = (
-    SelfTest
-    | Estimate
-    | Models
-    | InstallModel
-    | SegmentSkull
-    | Reconstruct
-    | Compare
-    | PreviewImplant
-    | MakeImplant
+    SelfTest | Estimate | Models | InstallModel | SegmentSkull | Reconstruct | Compare | PreviewImplant | MakeImplant
 )
 
 

@@ -93,7 +93,7 @@ class Probe:
         bits: 32 or 64.
         machine: what it is built for, as ``platform.machine`` names it.
         executable: its own path.
-        packages: version of each package of ``REQUIREMENTS`` that it has; empty where that is not known.
+        packages: version of each package asked for that it has; empty where that is not known.
     """
 
     python: tuple[int, int, int]
@@ -109,16 +109,21 @@ def own_python() -> Path:
     return Path(launcher or sys.executable)
 
 
-def probe(python: Path, environment: Mapping[str, str] | None = None) -> Probe:
+def probe(
+    python: Path,
+    environment: Mapping[str, str] | None = None,
+    requirements: Sequence[Requirement] = REQUIREMENTS,
+) -> Probe:
     """Run ``python`` and ask for its versions; takes a fraction of a second, imports no package.
 
     Args:
         environment: as of ``worker_environment``.
+        requirements: what is asked for.
 
     Raises:
         UserError: it is no Python, does not run here, is too old, or is a 32-bit program.
     """
-    modules = json.dumps([(requirement.name, requirement.module) for requirement in REQUIREMENTS])
+    modules = json.dumps([(requirement.name, requirement.module) for requirement in requirements])
     try:
         done = subprocess.run(
             [str(python), "-c", _PROBE, modules],
@@ -149,11 +154,11 @@ def probe(python: Path, environment: Mapping[str, str] | None = None) -> Probe:
     return found
 
 
-def missing_packages(found: Probe) -> tuple[Requirement, ...]:
-    """What the worker needs and the Python lacks, or has too old."""
+def missing_packages(found: Probe, requirements: Sequence[Requirement] = REQUIREMENTS) -> tuple[Requirement, ...]:
+    """What is needed and the Python lacks, or has too old."""
     return tuple(
         requirement
-        for requirement in REQUIREMENTS
+        for requirement in requirements
         if requirement.name not in found.packages or _older(found.packages[requirement.name], requirement.least)
     )
 
@@ -250,9 +255,7 @@ def _why_it_does_not_run(error: OSError) -> str:
 
 
 def _refused(python: Path, problem: str) -> UserError:
-    return UserError(
-        problem, where=str(python), remedy="Choose the python of an environment with PyTorch and MONAI."
-    )
+    return UserError(problem, where=str(python), remedy="Choose the python of an environment with PyTorch and MONAI.")
 
 
 def _older(version: str, least: str) -> bool:

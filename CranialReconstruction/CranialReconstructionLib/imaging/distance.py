@@ -22,9 +22,7 @@ def distance_to(mask: npt.NDArray[np.bool_], spacing: tuple[float, float, float]
     return np.asarray(np.maximum(signed_distance(mask, spacing), 0.0))
 
 
-def signed_distance(
-    mask: npt.NDArray[np.bool_], spacing: tuple[float, float, float]
-) -> npt.NDArray[np.float32]:
+def signed_distance(mask: npt.NDArray[np.bool_], spacing: tuple[float, float, float]) -> npt.NDArray[np.float32]:
     """Millimetres to the mask's outermost voxel centres, negative inside; the mask must not be empty.
 
     Args:

@@ -100,9 +100,7 @@ def head_grid(skull: Volume, spacing: float, box: HeadBox = VAULT_BOX) -> Grid:
     return box.grid(place_head(skull).centre, spacing)
 
 
-def _below_a_cell(
-    likeness: npt.NDArray[np.float64], peak: tuple[np.intp, ...]
-) -> npt.NDArray[np.float64]:
+def _below_a_cell(likeness: npt.NDArray[np.float64], peak: tuple[np.intp, ...]) -> npt.NDArray[np.float64]:
     """Offset of the true peak from its cell, by a parabola through the neighbours of each axis."""
     offset = np.zeros(3)
     for axis, n in enumerate(likeness.shape):

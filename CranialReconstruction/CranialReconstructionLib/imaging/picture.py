@@ -105,9 +105,7 @@ def shown_part(whole: Volume, place: HeadPlacement) -> tuple[Vector, Vector]:
     """Lower and upper corner, RAS mm, of the head that is shown: bone near the vault, not the neck."""
     kji = np.argwhere(whole.voxels[::4, ::4, ::4]) * 4
     away = whole.grid.ras_of(kji[:, ::-1]) - place.centre
-    near = away[
-        (np.linalg.norm(away, axis=1) < AROUND * place.scale) & (away[:, 2] > -BELOW * place.scale)
-    ]
+    near = away[(np.linalg.norm(away, axis=1) < AROUND * place.scale) & (away[:, 2] > -BELOW * place.scale)]
     near = near if len(near) else away
     return near.min(axis=0) + place.centre, near.max(axis=0) + place.centre
 

@@ -84,9 +84,7 @@ class BoneScene:
 
     def __init__(self, occupancy: Volume, smoothing: float = 0.85) -> None:
         voxels = np.pad(occupancy.voxels, AIR_VOXELS)
-        self._fine = ndimage.gaussian_filter(
-            voxels, smoothing / np.array(occupancy.spacing[::-1]), truncate=2.0
-        )
+        self._fine = ndimage.gaussian_filter(voxels, smoothing / np.array(occupancy.spacing[::-1]), truncate=2.0)
         self._grid = occupancy.grid.cropped((-AIR_VOXELS,) * 3, self._fine.shape)
         self._slope_reach = SLOPE_REACH * smoothing
         self._to_kji = np.linalg.inv(self._grid.ijk_to_ras)[:3][::-1].astype(np.float32)
@@ -154,9 +152,7 @@ class BoneScene:
 
     def _sample(self, field: Points, places: Points, step: int) -> Points:
         return np.asarray(
-            ndimage.map_coordinates(
-                field, self._kji(places, step).T, order=1, mode="constant", output=np.float32
-            )
+            ndimage.map_coordinates(field, self._kji(places, step).T, order=1, mode="constant", output=np.float32)
         )
 
 

@@ -82,6 +82,4 @@ def _around(volume: Volume, grid: Grid, margin: float) -> Volume:
     size = np.array(volume.voxels.shape[::-1])
     start = np.clip(np.floor(ijk.min(0) - reach), 0, size - 1).astype(int)
     stop = np.clip(np.ceil(ijk.max(0) + reach) + 1, start + 1, size).astype(int)
-    return volume.cropped(
-        (int(start[2]), int(start[1]), int(start[0])), (int(stop[2]), int(stop[1]), int(stop[0]))
-    )
+    return volume.cropped((int(start[2]), int(start[1]), int(start[0])), (int(stop[2]), int(stop[1]), int(stop[0])))

@@ -83,9 +83,7 @@ def insertion_of(skull: Volume, defect: Volume, axis: tuple[float, float, float]
     return Insertion(-best, tilt, _blocked(bone, missing, best) * cell_volume / 1000.0)
 
 
-def bench_grid(
-    defect: Volume, axis: Floats, margin: float, thinnest: float, spacing: float | None = None
-) -> Grid:
+def bench_grid(defect: Volume, axis: Floats, margin: float, thinnest: float, spacing: float | None = None) -> Grid:
     """An isotropic grid round the defect whose K axis points out of the head, against ``axis``.
 
     Args:

@@ -168,9 +168,7 @@ def signed_area(area: npt.NDArray[np.bool_], spacing: float) -> Floats:
     return np.asarray(ndimage.gaussian_filter(np.where(area, half - inside, outside - half), 1.0, mode="nearest"))
 
 
-def faired_outer(
-    tables: Tables, grid: Grid, ring_width: float = BONE_RING, finest: float = FINEST
-) -> OuterSurface:
+def faired_outer(tables: Tables, grid: Grid, ring_width: float = BONE_RING, finest: float = FINEST) -> OuterSurface:
     """The outer surface through ``tables``: the bone's around the rim, the missing bone's within.
 
     Args:

@@ -50,9 +50,7 @@ def drilled(
     at = np.array(places)
     ras = outer.grid.ras_of(np.column_stack((at, outer.at(outer.height, at))) / outer.spacing)
     depth = outer.at(thickness, at) + BEYOND
-    drills = [
-        _drill(*entry) for entry in zip(ras, -outer.normals_at(ras), depth.tolist(), radii, strict=True)
-    ]
+    drills = [_drill(*entry) for entry in zip(ras, -outer.normals_at(ras), depth.tolist(), radii, strict=True)]
     surface = Manifold.batch_boolean([solid_of(mesh), *drills], OpType.Subtract).to_mesh64()
     vertices = np.asarray(surface.vert_properties[:, :3], dtype=np.float64)
     return Mesh(vertices, np.asarray(surface.tri_verts, dtype=np.int64)), len(wanted) - len(places)

@@ -150,9 +150,7 @@ def fill_by_averages(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.where(known > 0.5, values, filled)
 
 
-def _carried(
-    image: npt.NDArray[np.float64], fixed: npt.NDArray[np.bool_], thin_plate: bool
-) -> npt.NDArray[np.float64]:
+def _carried(image: npt.NDArray[np.float64], fixed: npt.NDArray[np.bool_], thin_plate: bool) -> npt.NDArray[np.float64]:
     """``image`` (V, U) with what is not ``fixed`` replaced by the continuation of what is."""
     unknown = np.flatnonzero(~fixed)
     if len(unknown) == 0:

@@ -20,9 +20,7 @@ SENTENCES = {
 }
 
 
-def case_statistics(
-    placement: HeadPlacement, present: Volume, missing: npt.NDArray[np.float32]
-) -> dict[str, float]:
+def case_statistics(placement: HeadPlacement, present: Volume, missing: npt.NDArray[np.float32]) -> dict[str, float]:
     """What ``coverage`` of a manifest is about, for one case.
 
     Args:
@@ -46,9 +44,7 @@ def case_statistics(
     return statistics
 
 
-def coverage_warnings(
-    statistics: Mapping[str, float], coverage: Mapping[str, tuple[float, float]]
-) -> tuple[str, ...]:
+def coverage_warnings(statistics: Mapping[str, float], coverage: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     """A sentence for each statistic that lies outside of the manifest's interval."""
     sentences = []
     for name, (low, high) in coverage.items():

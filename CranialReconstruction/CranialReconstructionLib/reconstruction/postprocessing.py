@@ -88,9 +88,7 @@ def cut_defect(
         near = resample(piece.around, part.grid, "nearest").voxels > 0
         free = np.nonzero(near & (part.voxels == 0))
         places = _head_indices(np.stack(free), part.grid, missing.grid)
-        shares, chances = (
-            ndimage.map_coordinates(field.voxels, places, order=1) for field in (missing, probable)
-        )
+        shares, chances = (ndimage.map_coordinates(field.voxels, places, order=1) for field in (missing, probable))
         sums = ndimage.map_coordinates(total, places, order=3)
         found = np.zeros(part.voxels.shape, np.bool_)
         found[free] = (sums > constants.level) & (shares > constants.least_share)
@@ -146,9 +144,7 @@ def _head_indices(kji: npt.NDArray[np.intp], grid: Grid, head: Grid) -> npt.NDAr
     return turn @ kji.astype(np.float32) + shift[:, None]
 
 
-def _window(
-    skull: Volume, head: Grid, piece: Box
-) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+def _window(skull: Volume, head: Grid, piece: Box) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
     """The voxels (K, J, I) of ``skull``, from and up to, that hold a box of the head grid."""
     corners = np.array(np.meshgrid(*[(axis.start, axis.stop - 1) for axis in piece], indexing="ij")).reshape(3, -1).T
     kji = skull.grid.ijk_of(head.ras_of(corners[:, ::-1]))[:, ::-1]
@@ -160,9 +156,7 @@ def _window(
     return (int(start[0]), int(start[1]), int(start[2])), (int(stop[0]), int(stop[1]), int(stop[2]))
 
 
-def _without_scraps(
-    found: npt.NDArray[np.bool_], part: Volume, least_millilitres: float
-) -> npt.NDArray[np.bool_]:
+def _without_scraps(found: npt.NDArray[np.bool_], part: Volume, least_millilitres: float) -> npt.NDArray[np.bool_]:
     """``found`` without components under a size."""
     image = sitk.ConnectedComponent(part.with_voxels(found).to_itk())
     labels = sitk.GetArrayFromImage(image)

@@ -159,9 +159,7 @@ class Predictor:
         given, skull = skull, axes.applied(skull)
         looked = self.look(skull, clock)
         clock.stage("post-processing")
-        defect, confidence = cut_defect(
-            skull, looked.present, looked.missing, looked.probable, self.constants
-        )
+        defect, confidence = cut_defect(skull, looked.present, looked.missing, looked.probable, self.constants)
         clock.stage("checks")
         statistics = case_statistics(looked.placement, looked.present, looked.probable.voxels)
         if not defect.voxels.any():

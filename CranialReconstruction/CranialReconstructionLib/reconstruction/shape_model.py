@@ -69,9 +69,7 @@ class ShapeModel:
         return cls(*(tensors[name].to(torch.float32) for name in _TENSORS))
 
 
-def fit_shape_model(
-    vaults: Sequence[Tables], vault: VaultMap, modes: int, reference: torch.Tensor
-) -> ShapeModel:
+def fit_shape_model(vaults: Sequence[Tables], vault: VaultMap, modes: int, reference: torch.Tensor) -> ShapeModel:
     """Principal components of whole vaults, turned onto ``reference``; at most as many ``modes`` as there
     are vaults less one."""
     region = vault_region(vault)

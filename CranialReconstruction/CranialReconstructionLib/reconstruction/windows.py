@@ -28,9 +28,7 @@ def window_corners(low: Corner, high: Corner, window: Corner, shape: Corner) -> 
     yield from itertools.product(*axes)
 
 
-def blend(
-    look: Callable[[Corner], torch.Tensor], corners: list[Corner], window: Corner, shape: Corner
-) -> torch.Tensor:
+def blend(look: Callable[[Corner], torch.Tensor], corners: list[Corner], window: Corner, shape: Corner) -> torch.Tensor:
     """Mean (shape) of what ``look`` gives for each window, weighted towards the windows' middles."""
     weight = _bump(window)
     total, weights = torch.zeros(shape), torch.zeros(shape)

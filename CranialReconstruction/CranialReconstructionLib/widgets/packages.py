@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from CranialReconstructionLib.engine.environment import (
+    REQUIREMENTS,
     Requirement,
     install_command,
     missing_packages,
     own_python,
     probe,
-    require_packages,
     worker_environment,
 )
 from CranialReconstructionLib.errors import UserError
@@ -22,25 +22,22 @@ from CranialReconstructionLib.errors import UserError
 Log = Callable[[str], None]
 
 
-def lacking(python: Path) -> tuple[Requirement, ...]:
-    """What ``python`` lacks.
+def lacking(python: Path, requirements: Sequence[Requirement] = REQUIREMENTS) -> tuple[Requirement, ...]:
+    """What ``python`` lacks of ``requirements``, the worker's without them.
 
     Raises:
         UserError: it is no Python that can be used.
     """
-    return missing_packages(probe(python, worker_environment(python)))
+    return missing_packages(probe(python, worker_environment(python), requirements), requirements)
 
 
-def require(python: Path) -> None:
-    """Refuse a Python that lacks something, before the worker is started in it.
-
-    Raises:
-        UserError: packages are missing; they are named.
-    """
-    require_packages(probe(python, worker_environment(python)))
-
-
-def install(python: Path, log: Log, finished: Callable[[int], None], wheels: Path | None = None) -> bool:
+def install(
+    python: Path,
+    log: Log,
+    finished: Callable[[int], None],
+    wheels: Path | None = None,
+    requirements: Sequence[Requirement] = REQUIREMENTS,
+) -> bool:
     """Install what is missing; False where the user does not want it.
 
     Slicer's own Python gets torch through the PyTorch extension and the rest through ``slicer.packaging``.
@@ -49,7 +46,7 @@ def install(python: Path, log: Log, finished: Callable[[int], None], wheels: Pat
     Raises:
         UserError: no usable Python, no wheels, or the PyTorch extension is missing.
     """
-    missing = lacking(python)
+    missing = lacking(python, requirements)
     if not missing:
         finished(0)
         return True

@@ -18,12 +18,13 @@ from CranialReconstructionLib.widgets.export_step import ExportStep
 from CranialReconstructionLib.widgets.failure_box import FailureBox
 from CranialReconstructionLib.widgets.implant_step import ImplantStep
 from CranialReconstructionLib.widgets.input_step import InputStep
+from CranialReconstructionLib.widgets.page import load_page
 from CranialReconstructionLib.widgets.parameters import CaseParameters
 from CranialReconstructionLib.widgets.place_box import PlaceBox
 from CranialReconstructionLib.widgets.reconstruct_step import ReconstructStep
 from CranialReconstructionLib.widgets.session import Session
 from CranialReconstructionLib.widgets.skull_step import SkullStep
-from CranialReconstructionLib.widgets.step import Step, load_page
+from CranialReconstructionLib.widgets.step import Step
 from CranialReconstructionLib.workflow.tasks import Task
 
 POLL_MILLISECONDS = 100

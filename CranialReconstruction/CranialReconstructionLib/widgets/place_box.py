@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from CranialReconstructionLib.engine.arguments import SelfTest
-from CranialReconstructionLib.engine.environment import own_python
+from CranialReconstructionLib.engine.environment import REQUIREMENTS, Requirement, own_python
 from CranialReconstructionLib.widgets import place
 from CranialReconstructionLib.widgets.packages import install, lacking
 from CranialReconstructionLib.widgets.session import Session
@@ -24,6 +24,7 @@ class PlaceBox:
         page: parent of the file dialogs.
         device: gives the device to try.
         log: shows a line.
+        requirements: what the Python must have.
     """
 
     WIDGETS: ClassVar[Mapping[str, str]] = {
@@ -38,9 +39,16 @@ class PlaceBox:
     }
 
     def __init__(
-        self, ui: Any, page: Any, session: Session, device: Callable[[], str], log: Callable[[str], None]
+        self,
+        ui: Any,
+        page: Any,
+        session: Session,
+        device: Callable[[], str],
+        log: Callable[[str], None],
+        requirements: Sequence[Requirement] = REQUIREMENTS,
     ) -> None:
         self._ui, self._page, self._session, self._device, self._log = ui, page, session, device, log
+        self._requirements = requirements
         ui.placeSelector.addItem(_("Slicer's Python"))
         ui.placeSelector.addItem(_("Another Python environment"))
         ui.placeSelector.currentIndex = int(place.uses_other_python())
@@ -59,20 +67,20 @@ class PlaceBox:
 
     def ready(self) -> bool:
         """Whether the chosen Python has everything; offers to install what it lacks."""
-        missing = self._session.do(lambda: lacking(place.chosen_python()))
+        missing = self._session.do(lambda: lacking(place.chosen_python(), self._requirements))
         if missing is None:
             return False
         if not missing:
             return True
         self.install()
-        return self._session.do(lambda: lacking(place.chosen_python())) == ()
+        return self._session.do(lambda: lacking(place.chosen_python(), self._requirements)) == ()
 
     def install(self, wheels: Path | None = None) -> None:
         """Install what is missing, after asking."""
         python = place.chosen_python()
         # A worker that runs holds on to the packages that it has loaded.
         self._session.close()
-        self._session.do(lambda: install(python, self._log, self._installed, wheels))
+        self._session.do(lambda: install(python, self._log, self._installed, wheels, self._requirements))
 
     def test(self) -> None:
         """Start the worker, show its versions, and try the device."""
