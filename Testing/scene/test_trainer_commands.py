@@ -36,7 +36,8 @@ def test_what_the_user_can_mend_is_told_in_the_commands_own_words(tmp_path: Path
     command = ended(begin("Statistics", tmp_path / "work", ["set-statistics", str(tmp_path / "nowhere")]))
     assert command.state == "failed"
     problem = command.problem()
-    assert "nowhere" in problem.problem and problem.where == str(tmp_path / "work")
+    assert "nowhere" in problem.problem
+    assert problem.where == str(tmp_path / "work")
 
 
 def test_words_that_it_does_not_know_make_it_fail(tmp_path: Path) -> None:
@@ -64,7 +65,9 @@ def test_one_that_is_interrupted_is_stopped_and_no_failure(tmp_path: Path) -> No
 def test_it_is_found_again_by_its_folder_and_name(tmp_path: Path) -> None:
     started = ended(begin("List", tmp_path, ["runs", "list", str(tmp_path)]))
     found = find("List", tmp_path, "runs")
-    assert found is not None and found.state == started.state and found.launch == started.launch
+    assert found is not None
+    assert found.state == started.state
+    assert found.launch == started.launch
     assert find("List", tmp_path, "embed") is None
     assert find("List", tmp_path / "elsewhere", "runs") is None
 
