@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from CranialAugmentationTrainerLib.augmentation.presets import GEOMETRIC_PRESETS
+from CranialAugmentationTrainerLib.augmentation.geometric_presets import GEOMETRIC_PRESETS
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.synthesis.post_processing import PostProcessing, without_small_components
 from CranialAugmentationTrainerLib.training.case_network import CaseTask

@@ -28,11 +28,8 @@ from CranialAugmentationTrainerLib.augmentation.canonical_head import canonical_
 from CranialAugmentationTrainerLib.augmentation.case import case_of
 from CranialAugmentationTrainerLib.augmentation.cut import RandomCut
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MASKING_PRESETS
-from CranialAugmentationTrainerLib.augmentation.registration import (
-    RegistrationSchedule,
-    folding_fraction,
-    register,
-)
+from CranialAugmentationTrainerLib.augmentation.registration import folding_fraction, register
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.augmentation.warp import Warp
 from CranialAugmentationTrainerLib.datasets.skull_case import SkullCase
 from CranialReconstructionLib.imaging.head_grid import PAPER_BOX

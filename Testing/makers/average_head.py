@@ -17,11 +17,8 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 from torch.nn import functional
 
-from CranialAugmentationTrainerLib.augmentation.registration import (
-    RegistrationSchedule,
-    folding_fraction,
-    register,
-)
+from CranialAugmentationTrainerLib.augmentation.registration import folding_fraction, register
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 
 Field = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -10,11 +10,8 @@ from synthetic_head import SyntheticHead
 from torch.nn import functional
 
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange, Patch, draw_cut, vault_of
-from CranialAugmentationTrainerLib.augmentation.registration import (
-    RegistrationSchedule,
-    folding_fraction,
-    register,
-)
+from CranialAugmentationTrainerLib.augmentation.registration import folding_fraction, register
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.augmentation.spatial import SpatialRange, draw_spatial
 from CranialReconstructionLib.imaging.head_grid import VAULT_BOX
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame

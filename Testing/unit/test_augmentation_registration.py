@@ -17,9 +17,6 @@ from CranialAugmentationTrainerLib.augmentation.heads import Heads
 from CranialAugmentationTrainerLib.augmentation.pairs import draw_pairs
 from CranialAugmentationTrainerLib.augmentation.registered_pairs import RegisteredPairs
 from CranialAugmentationTrainerLib.augmentation.registration import (
-    ALPHAS,
-    REGISTRATION_PRESETS,
-    RegistrationSchedule,
     add_diffusion_gradient,
     alpha_in_voxels,
     diffusion,
@@ -27,6 +24,11 @@ from CranialAugmentationTrainerLib.augmentation.registration import (
     in_voxels,
     register,
     registration_states,
+)
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import (
+    ALPHAS,
+    REGISTRATION_PRESETS,
+    RegistrationSchedule,
 )
 from CranialAugmentationTrainerLib.augmentation.transform import Images
 from CranialAugmentationTrainerLib.augmentation.warp import Warp

@@ -21,12 +21,12 @@ from synthetic_head import SyntheticHead
 from CranialAugmentationTrainerLib.augmentation.case import case_of
 from CranialAugmentationTrainerLib.augmentation.defect_places import DefectPlace, measure_defect, plot_defects
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MASKING_PRESETS, MaskingRange, draw_cut
+from CranialAugmentationTrainerLib.augmentation.geometric_presets import GEOMETRIC_PRESETS
 from CranialAugmentationTrainerLib.augmentation.heads import Heads, heads_from_files
 from CranialAugmentationTrainerLib.augmentation.masked_heads import MaskedHeads
 from CranialAugmentationTrainerLib.augmentation.masking_settings import masking_range
 from CranialAugmentationTrainerLib.augmentation.offline import Shard, write_set
-from CranialAugmentationTrainerLib.augmentation.presets import GEOMETRIC_PRESETS
-from CranialAugmentationTrainerLib.augmentation.registration import ALPHAS
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import ALPHAS
 from CranialAugmentationTrainerLib.augmentation.transform import Images
 from CranialAugmentationTrainerLib.cli import augmented_set, mask_defects, register_pairs
 from CranialAugmentationTrainerLib.datasets.case_grid import read_labels

@@ -22,7 +22,8 @@ from CranialAugmentationTrainerLib.augmentation.crop import Crop, RandomCrop
 from CranialAugmentationTrainerLib.augmentation.cut import RandomCut
 from CranialAugmentationTrainerLib.augmentation.deformable_masking import MaskingRange
 from CranialAugmentationTrainerLib.augmentation.flip import FLIP_AXES, Flip, RandomFlip
-from CranialAugmentationTrainerLib.augmentation.presets import GEOMETRIC_PRESETS, geometric_augmentation
+from CranialAugmentationTrainerLib.augmentation.geometric_presets import GEOMETRIC_PRESETS
+from CranialAugmentationTrainerLib.augmentation.presets import geometric_augmentation
 from CranialAugmentationTrainerLib.augmentation.transform import HISTORY, RandomCaseTransform, replay
 from CranialAugmentationTrainerLib.augmentation.warp import RandomWarp, Warp
 from CranialReconstructionLib.errors import UserError

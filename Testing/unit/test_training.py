@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 from synthetic_head import SyntheticHead
 
-from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.training.cases import CaseMixture
 from CranialAugmentationTrainerLib.training.configuration import (
-    OptimiserSettings,
     ReconstructionSettings,
     SplitSettings,
     parse_settings,
@@ -22,6 +21,7 @@ from CranialAugmentationTrainerLib.training.configuration import (
 )
 from CranialAugmentationTrainerLib.training.loop import averaged_weights, train, trained_network
 from CranialAugmentationTrainerLib.training.loss import reconstruction_loss, soft_dice_loss
+from CranialAugmentationTrainerLib.training.optimiser_settings import OptimiserSettings
 from CranialAugmentationTrainerLib.training.packaging import package_runs, training_coverage
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialReconstructionLib.cli.main import main

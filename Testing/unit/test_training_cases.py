@@ -19,7 +19,7 @@ from CranialAugmentationTrainerLib.cli import train as train_command
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.datasets.synthetic_set import SetRecord, SyntheticSet
-from CranialAugmentationTrainerLib.training.case_network import CaseNetworkSettings
+from CranialAugmentationTrainerLib.training.case_network_settings import CaseNetworkSettings
 from CranialAugmentationTrainerLib.training.case_numbers import AugmentedNumbers, NumberedCases, Warps
 from CranialAugmentationTrainerLib.training.case_previews import picture_of, thin_out
 from CranialAugmentationTrainerLib.training.case_store import StoredCase, StoredCases, gather_cases

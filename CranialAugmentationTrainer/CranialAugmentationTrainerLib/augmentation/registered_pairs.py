@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import torch
 from torch.utils.data import Dataset
 
-from CranialAugmentationTrainerLib.augmentation.case import Binarise
+from CranialAugmentationTrainerLib.augmentation.case import BESIDE, Beside, Binarise, labels_of
 from CranialAugmentationTrainerLib.augmentation.heads import Heads
 from CranialAugmentationTrainerLib.augmentation.pairs import draw_pairs
 from CranialAugmentationTrainerLib.augmentation.registration import (
-    RegistrationSchedule,
     RegistrationState,
     folding_fraction,
+    jacobian_determinant,
     registration_states,
 )
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.augmentation.warp import Warp
+
+# Of local volumes that are kept: finer ones cannot be seen, and the file would be several times as large.
+VOLUME_STEP = 1.0 / 32.0
 
 
 class RegisteredPairs(Dataset[dict[str, Any]]):
@@ -33,6 +39,8 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
         seed: of the draw of pairs, each of which comes once.
         states: items a pair: its registration stopped at so many stages, evenly over the iterations.
         device: where to register.
+        keep_pairs: whether items bring along, for looking at, what they were made of: the moving and the fixed
+            head, label volumes each, and the determinant of the warp's Jacobian, in steps of ``VOLUME_STEP``.
 
     Raises:
         UserError: the heads do not give so many pairs.
@@ -46,6 +54,7 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
         seed: int = 0,
         states: int = 1,
         device: str = "cpu",
+        keep_pairs: bool = False,
     ) -> None:
         self.heads = heads
         self.count = count
@@ -53,6 +62,7 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
         self.seed = seed
         self.states = states
         self.device = device
+        self.keep_pairs = keep_pairs
         self.pairs = draw_pairs(heads.people, -(-count // states), seed)
         self._running: tuple[int, Iterator[tuple[int, RegistrationState]]] | None = None
 
@@ -75,7 +85,20 @@ class RegisteredPairs(Dataset[dict[str, Any]]):
             "folding_fraction": folding_fraction(displacement),
             "mismatch": state.mismatch,
         }
-        return {**warped, "record": record}
+        beside = {BESIDE: self._beside(index, displacement)} if self.keep_pairs else {}
+        return {**warped, "record": record, **beside}
+
+    def _beside(self, index: int, displacement: torch.Tensor) -> Beside:
+        """What the states of one pair share lies in one place."""
+        pair = index // self.states
+        heads = {
+            role: (f"pairs/{pair:06d}-{role}", labels_of(Binarise().apply(self.heads[number])))
+            for role, number in zip(("moving", "fixed"), self.pairs[pair], strict=True)
+        }
+        steps = jacobian_determinant(displacement).cpu().numpy() / VOLUME_STEP
+        # Away from 0, so that rounding neither folds anything nor unfolds it.
+        rounded = (np.sign(steps) * np.ceil(np.abs(steps)) * VOLUME_STEP).astype(np.float32)
+        return {**heads, "determinant": (f"pairs/{index:06d}-determinant", rounded)}
 
     def __getstate__(self) -> dict[str, Any]:
         # A registration under way stays in its process.

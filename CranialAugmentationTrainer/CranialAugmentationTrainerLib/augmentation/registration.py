@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialReconstructionLib.errors import UserError
 
 # The edge, in voxels, of the grid that W24's weights are stated for.
@@ -24,44 +25,6 @@ PAPER_EDGE = 256
 MARGIN = 1 / 16
 
 Window = tuple[slice, slice, slice]
-
-
-@dataclass(frozen=True)
-class RegistrationSchedule:
-    """How a pair is registered.
-
-    Attributes:
-        alpha: weight of the diffusion term for displacements in [-1, 1] units (W24: best 12500).
-        levels: downsampling factors of the images, coarse to fine.
-        iterations: Adam steps a level (a workable schedule of REFERENCE section 4: 50).
-        affine_iterations: Adam steps of the affine stage, on the coarsest level.
-        learning_rate: of Adam, in [-1, 1] units.
-    """
-
-    alpha: float = 12500.0
-    levels: tuple[int, ...] = (4, 2, 1)
-    iterations: int = 50
-    affine_iterations: int = 60
-    learning_rate: float = 0.01
-
-    def __post_init__(self) -> None:
-        problems = [
-            (self.alpha < 0, "alpha must not be below zero"),
-            (not self.levels or min(self.levels) < 1, "levels must be factors of 1 and more"),
-            (list(self.levels) != sorted(self.levels, reverse=True), "levels must go from coarse to fine"),
-            (self.iterations < 1 or self.affine_iterations < 0, "iterations must be above zero"),
-            (self.learning_rate <= 0, "learning_rate must be above zero"),
-        ]
-        for wrong, sentence in problems:
-            if wrong:
-                raise UserError(sentence, where="registration", remedy="Correct the schedule.")
-
-
-# W24's five weights, with the four levels of REFERENCE section 4; the smoothest field is the last.
-ALPHAS = (6250.0, 12500.0, 25000.0, 50000.0, 100000.0)
-REGISTRATION_PRESETS = {
-    f"alpha-{alpha:.0f}": RegistrationSchedule(alpha, levels=(8, 4, 2, 1), iterations=50) for alpha in ALPHAS
-}
 
 
 @dataclass(frozen=True)
@@ -173,14 +136,19 @@ def in_voxels(displacement: torch.Tensor) -> torch.Tensor:
 
 def folding_fraction(displacement: torch.Tensor) -> float:
     """Share of voxels whose Jacobian determinant is negative, for (3, K, J, I) in [-1, 1] units."""
+    return float((jacobian_determinant(displacement) < 0).double().mean())
+
+
+def jacobian_determinant(displacement: torch.Tensor) -> torch.Tensor:
+    """Local volume (K, J, I) of the moving head in the warped one, for (3, K, J, I) in [-1, 1] units: 1 unchanged,
+    below 0 folded over."""
     voxels = in_voxels(displacement)
     rows = []
     for component, axis in enumerate((2, 1, 0)):
         row = torch.stack([torch.gradient(channel, dim=axis)[0] for channel in voxels])
         row[component] += 1.0
         rows.append(row)
-    determinant = (rows[0] * torch.linalg.cross(rows[1], rows[2], dim=0)).sum(0)
-    return float((determinant < 0).double().mean())
+    return (rows[0] * torch.linalg.cross(rows[1], rows[2], dim=0)).sum(0)
 
 
 def _register_affine(images: torch.Tensor, schedule: RegistrationSchedule) -> torch.Tensor:

@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--states", type=int, default=1, metavar="N", help="cases a pair: its registration at N stages (1)"
     )
+    parser.add_argument(
+        "--keep-pairs",
+        action="store_true",
+        help="write moving and fixed skull and the warp's Jacobian determinant too, for looking at: FOLDER/pairs",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto: a GPU where there is one")
 
 
@@ -35,13 +40,19 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from CranialAugmentationTrainerLib.augmentation.registered_pairs import RegisteredPairs
-    from CranialAugmentationTrainerLib.augmentation.registration import ALPHAS, REGISTRATION_PRESETS
+    from CranialAugmentationTrainerLib.augmentation.registration_schedule import ALPHAS, REGISTRATION_PRESETS
     from CranialAugmentationTrainerLib.cli.augmented_set import read_heads, write_items
     from CranialReconstructionLib.errors import UserError
     from CranialReconstructionLib.reconstruction.devices import choose_device
 
     if options.states < 1:
         raise UserError("a pair gives at least one case", where="--states", remedy="Give 1 or more.")
+    if options.keep_pairs and options.geometric is not None:
+        raise UserError(
+            "cases that are moved no longer lie where their pairs do",
+            where="--keep-pairs",
+            remedy="Leave out --geometric, or --keep-pairs.",
+        )
     device = choose_device(options.device)
     if device.type != "cpu" and options.workers > 0:
         raise UserError(
@@ -49,7 +60,9 @@ def run(options: argparse.Namespace) -> int:
         )
     heads = read_heads(options.data, options, options.split)
     schedule = replace(REGISTRATION_PRESETS[f"alpha-{ALPHAS[1]:.0f}"], alpha=options.alpha)
-    items = RegisteredPairs(heads, options.count, schedule, options.seed, options.states, str(device))
+    items = RegisteredPairs(
+        heads, options.count, schedule, options.seed, options.states, str(device), options.keep_pairs
+    )
     return write_items(options, items, heads, items.settings(), needs_defect=False)
 
 

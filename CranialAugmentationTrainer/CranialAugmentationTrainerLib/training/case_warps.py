@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule, register
+from CranialAugmentationTrainerLib.augmentation.registration import register
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.training.case_numbers import Warps
 from CranialAugmentationTrainerLib.training.case_store import StoredCase
 from CranialAugmentationTrainerLib.training.kept_array import kept_array

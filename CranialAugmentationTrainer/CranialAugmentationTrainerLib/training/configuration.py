@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.training.cases import CaseMixture
+from CranialAugmentationTrainerLib.training.optimiser_settings import OptimiserSettings
 from CranialAugmentationTrainerLib.training.tables import parse_table
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
@@ -32,25 +33,6 @@ class SplitSettings:
     validation: int = 8
     test: int = 12
     same_person: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class OptimiserSettings:
-    """AdamW with M24's rate and decay; cosine schedule, warm-up and weight averaging are ours.
-
-    Attributes:
-        learning_rate: highest rate.
-        weight_decay: of AdamW.
-        warmup: steps of linear rise.
-        average: decay a step of the exponential moving average of the weights that is kept.
-        clip: largest gradient norm.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: int = 100
-    average: float = 0.998
-    clip: float = 12.0
 
 
 @dataclass(frozen=True)

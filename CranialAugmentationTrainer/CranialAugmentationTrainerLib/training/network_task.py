@@ -11,7 +11,7 @@ import lightning
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from CranialAugmentationTrainerLib.training.configuration import OptimiserSettings
+from CranialAugmentationTrainerLib.training.optimiser_settings import OptimiserSettings
 from CranialAugmentationTrainerLib.training.previews import SHOWN
 from CranialAugmentationTrainerLib.training.reconstruction_data import Item
 from CranialReconstructionLib.errors import UserError

@@ -18,7 +18,8 @@ from CranialAugmentationTrainerLib.generators.latent_diffusion import LatentDiff
 from CranialAugmentationTrainerLib.generators.method import Generator
 from CranialAugmentationTrainerLib.generators.registry import build
 from CranialAugmentationTrainerLib.training.case_companions import CaseNetworkCompanion, GeneratorCompanion
-from CranialAugmentationTrainerLib.training.case_network import NAME, CasePlan, CaseTask
+from CranialAugmentationTrainerLib.training.case_network import CasePlan, CaseTask
+from CranialAugmentationTrainerLib.training.case_network_settings import NAME
 from CranialAugmentationTrainerLib.training.case_numbers import AugmentedNumbers, NumberedCases, StoredOnes
 from CranialAugmentationTrainerLib.training.case_store import StoredCases, gather_cases
 from CranialAugmentationTrainerLib.training.case_warps import warps_of

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from CranialAugmentationTrainerLib.augmentation.presets import GEOMETRIC_PRESETS
-from CranialAugmentationTrainerLib.augmentation.registration import RegistrationSchedule
+from CranialAugmentationTrainerLib.augmentation.geometric_presets import GEOMETRIC_PRESETS
+from CranialAugmentationTrainerLib.augmentation.registration_schedule import RegistrationSchedule
 from CranialAugmentationTrainerLib.generators.parameters import DiffusionSettings, MethodSettings
 from CranialAugmentationTrainerLib.generators.settings import SETTINGS, parse_settings, preset
-from CranialAugmentationTrainerLib.training.case_network import CASE_NETWORKS, NAME, CaseNetworkSettings
+from CranialAugmentationTrainerLib.training.case_network_settings import CASE_NETWORKS, NAME, CaseNetworkSettings
 from CranialAugmentationTrainerLib.training.pace import Pace
 from CranialAugmentationTrainerLib.training.tables import parse_table
 from CranialReconstructionLib.errors import UserError
