@@ -23,36 +23,33 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from CranialAugmentationTrainerLib.augmentation.geometric_presets import GEOMETRIC_PRESETS
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
-from CranialAugmentationTrainerLib.synthesis.post_processing import PostProcessing, without_small_components
-from CranialAugmentationTrainerLib.training.case_network import CaseTask
-from CranialAugmentationTrainerLib.training.case_numbers import AugmentedNumbers, NumberedCases, StoredOnes
-from CranialAugmentationTrainerLib.training.case_store import StoredCase, gather_cases
+from CranialAugmentationTrainerLib.study.grid_measuring import (
+    ANYWHERE,
+    OWN,
+    averaged_cuts,
+    cut_anywhere,
+    grid_scores,
+    own_defects,
+)
+from CranialAugmentationTrainerLib.training.case_store import gather_cases
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.training.run_state import read_run
 from CranialAugmentationTrainerLib.training.training import resume_method, train_method, trained_case_network
 from CranialAugmentationTrainerLib.training.training_settings import (
-    OnlineAugmentation,
     TrainingSettings,
     training_settings,
 )
 from CranialReconstructionLib.cli.progress import StageLine
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.evaluation.case import CaseScores, evaluate_case
-from CranialReconstructionLib.imaging.volume import Volume
+from CranialReconstructionLib.evaluation.case import CaseScores
+from CranialReconstructionLib.evaluation.cohort import paired_test
 
 REAL = "real"
-# Cuts a validation skull, drawn by a seed that no training uses.
-CUTS = 4
-CUT_SEED = 77_003
-OWN, ANYWHERE = "own", "anywhere"
 
 
 @dataclass(frozen=True)
@@ -153,28 +150,8 @@ def _measured(
     """Scores by kind of defect and case."""
     task = trained_case_network(run)
     cases = gather_cases([options.data], settings, RunFolder(run.path, silent=True), cache).validation
-    own = StoredOnes(cases)
-    found = {case.name: _scores(task, own[index].float() / 255.0) for index, case in enumerate(cases)}
-    return {OWN: found, ANYWHERE: {name: _scores(task, case) for name, case in _cut_anywhere(cases)}}
-
-
-def _cut_anywhere(cases: Sequence[StoredCase]) -> list[tuple[str, torch.Tensor]]:
-    """Each skull with cuts all over its vault, the same for every arm."""
-    numbered = NumberedCases(cases, CUT_SEED)
-    cut = AugmentedNumbers(numbered, OnlineAugmentation("masking", masked=1.0))
-    drawn = [(f"{cases[numbered.index(number)].name}-{number}", cut[number]) for number in range(CUTS * len(cases))]
-    return [(name, case) for name, case in drawn if bool((case[1] > 0.5).any())]
-
-
-def _scores(task: CaseTask, case: torch.Tensor) -> CaseScores:
-    """Metrics of a case (2, K, J, I): W24's post-processing, then masks on the network's grid."""
-    side = case.shape[-1]
-    bone, missing = (case > 0.5).numpy()
-    found = task.found(case[None, :1])[0, 0].numpy() > 0.5
-    found = without_small_components(found & ~bone, PostProcessing.for_side(side).smallest)
-    matrix = case_grid(side).ijk_to_ras
-    volumes = [Volume(np.asarray(mask, dtype=np.uint8), matrix, "a mask") for mask in (found, missing, bone)]
-    return evaluate_case(*volumes)
+    kinds = {OWN: own_defects(cases), ANYWHERE: cut_anywhere(cases)}
+    return {kind: {name: grid_scores(task, case) for name, case in named} for kind, named in kinds.items()}
 
 
 def _print(results: Sequence[tuple[Arm, dict[str, Any]]]) -> None:
@@ -195,11 +172,12 @@ def _print(results: Sequence[tuple[Arm, dict[str, Any]]]) -> None:
             scores = result["scores"][kind]
             row = [_mean(scores, field) for field in ("dice", "boundary_dice", "hausdorff95_pooled")]
             failed = sum(score["prediction_empty"] != score["truth_empty"] for score in scores.values())
-            chance = "" if base is None or arm.name == REAL else _chance(scores, base["scores"][kind])
+            chance = "" if base is None or arm.name == REAL else _chance(scores, base["scores"][kind], kind)
             label, count = (arm.name, str(result["training_cases"])) if kind == OWN else ("", "")
             table.add_row(label, count, kind, str(len(scores)), *row, str(failed or ""), chance)
     Console(width=120).print(table)
-    print("HD95 over the cases that have one; p: Wilcoxon signed-rank against real pairs alone, paired by case.")
+    print("HD95 over the cases that have one. p: Wilcoxon signed-rank against real pairs alone, a pair a case; figures")
+    print("of a skull's cuts are averaged first.")
 
 
 def _mean(scores: Mapping[str, Mapping[str, Any]], field: str) -> str:
@@ -207,10 +185,10 @@ def _mean(scores: Mapping[str, Mapping[str, Any]], field: str) -> str:
     return f"{statistics.fmean(values):.3f}" if values else "none"
 
 
-def _chance(scores: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    names = sorted(scores.keys() & base.keys())
-    differences = [scores[name]["dice"] - base[name]["dice"] for name in names]
-    return f"{stats.wilcoxon(differences).pvalue:.3g}" if any(differences) else "1"
+def _chance(scores: Mapping[str, Any], base: Mapping[str, Any], kind: str) -> str:
+    figures = [{name: float(score["dice"]) for name, score in found.items()} for found in (scores, base)]
+    first, second = [averaged_cuts(found) for found in figures] if kind == ANYWHERE else figures
+    return f"{paired_test(first, second, 'DSC').p_value:.3g}"
 
 
 def _named_folder(word: str) -> tuple[str, Path]:

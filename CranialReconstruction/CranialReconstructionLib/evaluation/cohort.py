@@ -158,22 +158,32 @@ class PairedTest:
 
 
 def paired_wilcoxon(first: Cohort, second: Cohort, metric: Metric) -> PairedTest:
-    """Wilcoxon signed-rank test of ``metric``, paired by the name of the case.
-
-    Cases that only one of them has, or in which the metric has no value for one of them, are left out.
-    Two methods that agree in every case have a p of 1.
+    """Wilcoxon signed-rank test of ``metric``, paired by the name of the case; see ``paired_test``.
 
     Raises:
         UserError: no case is in both.
     """
-    ours, theirs = first.values(metric), second.values(metric)
-    names = sorted(ours.keys() & theirs.keys())
+    return paired_test(first.values(metric), second.values(metric), metric.label)
+
+
+def paired_test(first: Mapping[str, float], second: Mapping[str, float], label: str) -> PairedTest:
+    """Wilcoxon signed-rank test of figures, paired by name.
+
+    Names that only one of them has are left out. Two methods that agree in every case have a p of 1.
+
+    Args:
+        label: of the figures, for errors.
+
+    Raises:
+        UserError: no name is in both.
+    """
+    names = sorted(first.keys() & second.keys())
     if not names:
         raise UserError(
-            f"no case has a {metric.label} in both cohorts",
+            f"no case has a {label} in both cohorts",
             where="paired test",
             remedy="Evaluate both methods on the same cases, under the same names.",
         )
-    differences = np.array([ours[name] - theirs[name] for name in names])
+    differences = np.array([first[name] - second[name] for name in names])
     p_value = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
     return PairedTest(len(names), float(np.median(differences)), p_value)
