@@ -35,10 +35,29 @@ def read_case(case: SkullCase, side: int) -> Shares:
     Raises:
         UserError: a file cannot be read, or the skull is empty.
     """
-    skull, defect = _masks(case)
+    skull, defect = read_masks(case)
     centre = np.zeros(3) if _fills_the_box(skull.grid) else place_head(skull).centre
     grid = PAPER_BOX.grid(centre, PAPER_BOX.size[0] / side)
     return np.stack([_shares(mask, grid) for mask in (skull, defect)]).astype(np.float32)
+
+
+def read_masks(case: SkullCase) -> tuple[Volume, Volume]:
+    """Skull and missing bone of a case, masks on its own grid; a whole skull misses nothing.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    if case.labels is not None:
+        return read_labels(case.labels)
+    if case.defective is None:
+        if case.complete is None:
+            raise ValueError(f"case {case.name} has no skull")
+        skull = read_volume(case.complete)
+        return skull, skull.with_voxels(np.zeros(skull.voxels.shape, dtype=bool))
+    skull = read_volume(case.defective)
+    if case.implant is not None:
+        return skull, read_volume(case.implant)
+    return skull, skull.with_voxels(np.zeros(skull.voxels.shape, dtype=bool))
 
 
 def read_labels(path: Path) -> tuple[Volume, Volume]:
@@ -56,20 +75,6 @@ def read_labels(path: Path) -> tuple[Volume, Volume]:
             remedy=f"Give a label volume of {SKULL_LABEL} for the skull and {DEFECT_LABEL} for missing bone.",
         )
     return volume.with_voxels(volume.voxels == SKULL_LABEL), volume.with_voxels(volume.voxels == DEFECT_LABEL)
-
-
-def _masks(case: SkullCase) -> tuple[Volume, Volume]:
-    if case.labels is not None:
-        return read_labels(case.labels)
-    if case.defective is None:
-        if case.complete is None:
-            raise ValueError(f"case {case.name} has no skull")
-        skull = read_volume(case.complete)
-        return skull, skull.with_voxels(np.zeros(skull.voxels.shape, dtype=bool))
-    skull = read_volume(case.defective)
-    if case.implant is not None:
-        return skull, read_volume(case.implant)
-    return skull, skull.with_voxels(np.zeros(skull.voxels.shape, dtype=bool))
 
 
 def _shares(mask: Volume, grid: Grid) -> Array:

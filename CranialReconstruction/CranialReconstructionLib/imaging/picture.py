@@ -76,10 +76,10 @@ def draw_case(skull: Volume, defect: Volume, path: Path, caption: str | None = N
     place = place_head(whole)
     low, high = shown_part(whole, place)
     target, extent = (low + high) / 2.0, float((high - low).max()) / FILL
-    tint = _Tint(whole, skull.with_voxels(missing))
+    tint = Tint(whole, skull.with_voxels(missing))
     smoothing = float(np.clip(1.2 * max(skull.spacing), *SMOOTHING))
     scene = BoneScene(tint.whole, smoothing)
-    panels = _panels(target, _direction(defect, place.centre))
+    panels = _panels(target, defect_direction(defect, place.centre))
 
     def rendered(panel: _Panel) -> Image.Image:
         sight = scene.look(panel.camera, RAYS, extent)
@@ -110,7 +110,7 @@ def shown_part(whole: Volume, place: HeadPlacement) -> tuple[Vector, Vector]:
     return near.min(axis=0) + place.centre, near.max(axis=0) + place.centre
 
 
-def _direction(defect: Volume, centre: Vector) -> Vector | None:
+def defect_direction(defect: Volume, centre: Vector) -> Vector | None:
     """Unit vector from the middle of the vault to the middle of the defect; None if it is empty."""
     kji = np.argwhere(defect.voxels[::2, ::2, ::2] > 0) * 2
     if len(kji) == 0:
@@ -146,7 +146,7 @@ def facing_camera(target: Vector, outward: Vector) -> Camera:
     return Camera(target, -outward, up / np.linalg.norm(up))
 
 
-class _Tint:
+class Tint:
     """How much of the bone at a place is missing bone, 0 to 1; between the two over about a millimetre.
 
     Attributes:
