@@ -35,7 +35,7 @@ from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.datasets.synthetic_set import FORMATS, SyntheticSet
 from CranialReconstructionLib.cli.main import main
 from CranialReconstructionLib.errors import UserError
-from CranialReconstructionLib.imaging.files import write_volume
+from CranialReconstructionLib.imaging.files import read_volume, write_volume
 from CranialReconstructionLib.imaging.head_grid import PAPER_BOX
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 
@@ -332,6 +332,36 @@ def test_registration_from_the_command_line(data: Path, tmp_path: Path, capsys: 
     ):
         assert main([*words, *more]) == 2
         assert why in capsys.readouterr().err
+
+
+def test_pairs_are_kept_beside_their_cases(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["register-pairs", "--data", str(data), "--spacing", "16", "--cache", str(tmp_path / "heads")]
+    words += ["-n", "2", "--states", "2", "--alpha", "100", "--device", "cpu", "-o", str(tmp_path / "set")]
+    assert main([*words[:-1], str(tmp_path / "plain")]) == 0
+    assert main([*words, "--keep-pairs"]) == 0
+    lines, _ = content(tmp_path / "set")
+    beside = [line["facts"].pop("beside") for line in lines]
+    plain, files = content(tmp_path / "plain")
+    # What is kept beside them changes nothing of the cases.
+    assert (lines, files) == (plain, content(tmp_path / "set")[1])
+    assert not (tmp_path / "plain" / "pairs").exists()
+    # The two states of a pair share its heads.
+    assert beside[0]["moving"] == beside[1]["moving"] != beside[0]["fixed"]
+    assert len(list((tmp_path / "set" / "pairs").iterdir())) == 2 + 2
+    grid = read_volume(tmp_path / "set" / lines[1]["file"]).grid
+    for line, kept in zip(lines, beside, strict=True):
+        volumes = {role: read_volume(tmp_path / "set" / place) for role, place in kept.items()}
+        assert all(volume.grid.same_as(grid) for volume in volumes.values())
+        assert set(np.unique(volumes["moving"].voxels)) == {0, 1, 2}
+        determinant = volumes["determinant"].voxels
+        assert (determinant < 0).mean() == pytest.approx(line["facts"]["folding_fraction"])
+        np.testing.assert_array_equal(32.0 * determinant, np.round(32.0 * determinant))
+        # The warp begins at one head and ends near the other.
+        there = read_volume(tmp_path / "set" / line["file"]).voxels > 0
+        away = {role: (there != (volumes[role].voxels > 0)).sum() for role in ("moving", "fixed")}
+        assert 0 < away["fixed"] < away["moving"]
+    assert main([*words, "--keep-pairs", "--geometric", "basic"]) == 2
+    assert "--keep-pairs" in capsys.readouterr().err
 
 
 # Each case takes a tenth of a second, so that the run is still at work when it is killed.

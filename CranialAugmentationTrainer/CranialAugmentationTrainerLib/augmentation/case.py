@@ -18,6 +18,10 @@ from CranialAugmentationTrainerLib.augmentation.transform import CaseTransform, 
 from CranialReconstructionLib.imaging.volume import Array
 
 SKULL, DEFECT, COMPLETE = "skull", "defect", "complete"
+# The key of a case under which volumes are that are kept beside it: by what they are, each with its place in the set,
+# without an ending, and its voxels (K, J, I) on the case's grid.
+BESIDE = "beside"
+Beside = Mapping[str, tuple[str, Array]]
 
 
 class CaseItems(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from CranialAugmentationTrainerLib.augmentation.case import CaseItems, labels_of
+from CranialAugmentationTrainerLib.augmentation.case import BESIDE, CaseItems, labels_of
 from CranialAugmentationTrainerLib.augmentation.defect_places import measure_defect
 from CranialAugmentationTrainerLib.datasets.synthetic_set import (
     DEFECT_LABEL,
@@ -71,8 +71,8 @@ def write_set(
     """Write the items that the set does not have yet; after a kill, the same call goes on.
 
     Args:
-        items: binary cases, each with a ``record`` of where it came from. Workers make them too, so it must
-            be possible to pickle them.
+        items: binary cases, each with a ``record`` of where it came from, and some with what is kept beside
+            them (``BESIDE``), which is compressed. Workers make them too, so it must be possible to pickle them.
         grid: where their voxels lie.
         made: the set's folder.
         recipe: all that the items depend on besides their number; the set keeps to it.
@@ -141,8 +141,13 @@ class _WrittenCases(Dataset["SetRecord | _Refusal"]):
             return SetRecord(number, rejected="no defect", facts=facts)
         if defect is not None:
             facts = {**facts, "defect_middle": [round(place, 2) for place in defect.middle]}
+        beside = {role: (f"{place}{self.ending}", voxels) for role, (place, voxels) in case.get(BESIDE, {}).items()}
+        if beside:
+            facts = {**facts, BESIDE: {role: place for role, (place, _) in beside.items()}}
         path = self.made.volume(number, self.ending)
         try:
+            for place, voxels in beside.values():
+                write_volume(Volume(voxels, self.grid.ijk_to_ras), self.made.path / place)
             write_volume(Volume(labels, self.grid.ijk_to_ras), path)
         except UserError as error:
             return _Refusal(error.problem, error.where, error.remedy)

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-pairs",
         action="store_true",
-        help="write moving and fixed skull and the warp's Jacobian determinant too, for looking at: FOLDER/pairs",
+        help="write moving and fixed skull and the warp's Jacobian determinant too, for looking at: about "
+        "1 MB a case at 2 mm, in FOLDER/pairs",
     )
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto: a GPU where there is one")
 

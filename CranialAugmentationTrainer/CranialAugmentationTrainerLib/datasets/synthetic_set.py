@@ -109,7 +109,7 @@ class SyntheticSet:
                     where=str(self.path),
                     remedy="Name another folder, or ask for the same set to go on with it.",
                 )
-            for part in self.path.glob("cases/.*.part-*"):
+            for part in self.path.glob("*/.*.part-*"):
                 part.unlink()
             self._write_in_order()
         elif self.index.exists() and not self.recipe_file.exists():
