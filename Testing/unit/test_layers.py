@@ -39,7 +39,11 @@ OPENED_BY_SLICER = {
     "scene": {(TRAINER, "datasets"), (CORE, "scene"), (CORE, "imaging")},
     "workflow": {
         *((TRAINER, name) for name in ("scene", "datasets", "training", "cli")),
-        *((CORE, name) for name in ("engine", "imaging")),
+        *((CORE, name) for name in ("engine", "imaging", "cli")),
+    },
+    "widgets": {
+        *((TRAINER, name) for name in ("scene", "workflow")),
+        *((CORE, name) for name in ("engine", "scene", "widgets", "workflow")),
     },
 }
 ROOMS = sorted(path.parent.name for path in (HOME[CORE] / CORE).glob("*/__init__.py"))

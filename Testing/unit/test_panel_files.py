@@ -1,4 +1,4 @@
-"""The panel against its .ui files, without Slicer: every widget, signal and bound parameter that is named is there.
+"""Both panels against their .ui files, without Slicer: every widget, signal and bound parameter that is named is there.
 
 Signals and properties are those of Slicer 5.12, CTK and Qt 5.15/6.8, read in their headers.
 """
@@ -8,16 +8,60 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE = ROOT / "CranialReconstruction"
-CODE = MODULE / "CranialReconstructionLib" / "widgets"
-PAGES = sorted((MODULE / "Resources" / "UI").glob("*.ui"))
-PARAMETERS = CODE / "parameters.py"
+SHARED = ROOT / "CranialReconstruction" / "CranialReconstructionLib" / "widgets"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's panel.
+
+    Attributes:
+        name: of the module, and of the panel's own page.
+        panel: class that the page belongs to.
+        node: class of the parameter node.
+        indirect: parameters that the code sets and shows itself, in words, lists or views.
+    """
+
+    name: str
+    panel: str
+    node: str
+    indirect: frozenset[str]
+
+    @property
+    def code(self) -> Path:
+        return ROOT / self.name / f"{self.name}Lib" / "widgets"
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / self.name / "Resources" / "UI"
+
+    @property
+    def pages(self) -> list[Path]:
+        return sorted(self.folder.glob("*.ui"))
+
+
+MODULES = (
+    Module(
+        "CranialReconstruction",
+        "Panel",
+        "CaseParameters",
+        frozenset({"model", "axis", "preview", "implant", "design.number"}),
+    ),
+    Module(
+        "CranialAugmentationTrainer",
+        "TrainerPanel",
+        "TrainerParameters",
+        frozenset({"watch.run", "watch.shown"}),
+    ),
+)
+PAGES = [page for module in MODULES for page in module.pages]
 
 # Which widgets Slicer's parameter node can bind to which type of value: parameterNodeWrapper/guiConnectors.py.
 BINDABLE = {
@@ -35,6 +79,9 @@ SIGNALS = {
     "QPushButton": {"clicked()", "clicked(bool)", "toggled(bool)"},
     "QComboBox": {"currentIndexChanged(int)", "activated(int)"},
     "QTableWidget": {"cellClicked(int,int)"},
+    "QTreeWidget": {"currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", "itemChanged(QTreeWidgetItem*,int)"},
+    "QListWidget": {"itemChanged(QListWidgetItem*)"},
+    "QSlider": {"valueChanged(int)"},
     "ctkCollapsibleButton": {"contentsCollapsed(bool)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
@@ -80,10 +127,10 @@ def classes(path: Path) -> dict[str, ast.ClassDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def parameters(of: str = "CaseParameters", prefix: str = "") -> Iterator[tuple[str, str]]:
+def parameters(module: Module, of: str = "", prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotted name and kind of type of everything that a parameter node, or a pack, holds."""
-    known = classes(PARAMETERS)
-    for entry in known[of].body:
+    known = classes(module.code / "parameters.py")
+    for entry in known[of or module.node].body:
         if not isinstance(entry, ast.AnnAssign) or not isinstance(entry.target, ast.Name):
             continue
         hint = entry.annotation
@@ -97,23 +144,21 @@ def parameters(of: str = "CaseParameters", prefix: str = "") -> Iterator[tuple[s
         elif kind in known and any(ast.unparse(base) == "enum.Enum" for base in known[kind].bases):
             yield name, "enum"
         elif kind in known and kind != "SegmentChoice":
-            yield from parameters(kind, f"{name}.")
+            yield from parameters(module, kind, f"{name}.")
         else:
             yield name, kind
 
 
-def pages_of_code() -> list[tuple[str, Path, dict[str, str]]]:
+def pages_of_code(module: Module) -> Iterator[tuple[Path, Path, dict[str, str]]]:
     """Page, file and table of widgets of each class that has a page."""
-    found = []
-    shared = table_of(classes(CODE / "place_box.py")["PlaceBox"], {})
-    for path in sorted(CODE.glob("*.py")):
+    shared = table_of(classes(SHARED / "place_box.py")["PlaceBox"], {})
+    for path in sorted(module.code.glob("*.py")):
         for node in classes(path).values():
             page = next((e.value.value for e in assigned(node, "PAGE") if isinstance(e.value, ast.Constant)), None)
-            if node.name == "Panel":
-                page = "CranialReconstruction"
+            if node.name == module.panel:
+                page = module.name
             if isinstance(page, str):
-                found.append((page, path, table_of(node, shared)))
-    return found
+                yield module.folder / f"{page}.ui", path, table_of(node, shared)
 
 
 def assigned(node: ast.ClassDef, name: str) -> Iterator[ast.Assign | ast.AnnAssign]:
@@ -149,23 +194,25 @@ def named_in(path: Path) -> set[str]:
     return found
 
 
-CODED = pages_of_code()
-IDS = [page for page, _, _ in CODED]
+CODED = [coded for module in MODULES for coded in pages_of_code(module)]
+IDS = [page.stem for page, _, _ in CODED]
 
 
 def test_every_page_has_its_code_and_every_code_its_page() -> None:
-    assert sorted(IDS) == [page.stem for page in PAGES]
+    assert sorted(page for page, _, _ in CODED) == sorted(PAGES)
 
 
 @pytest.mark.parametrize(("page", "path", "table"), CODED, ids=IDS)
-def test_every_widget_named_in_code_is_in_the_page_with_its_class(page: str, path: Path, table: dict[str, str]) -> None:
-    there = widgets_of(MODULE / "Resources" / "UI" / f"{page}.ui")
+def test_every_widget_named_in_code_is_in_the_page(
+    page: Path, path: Path, table: dict[str, str]
+) -> None:
+    there = widgets_of(page)
     assert {name: there.get(name) for name in table} == table
     assert named_in(path) - set(table) == set()
 
 
 @pytest.mark.parametrize(("page", "path", "table"), CODED, ids=IDS)
-def test_every_signal_is_one_of_its_widget(page: str, path: Path, table: dict[str, str]) -> None:
+def test_every_signal_is_one_of_its_widget(page: Path, path: Path, table: dict[str, str]) -> None:
     source = path.read_text(encoding="utf-8")
     connected = re.findall(r"\bui\.(\w+)\.connect\(\s*\"([^\"]+)\"", source)
     assert source.count(".connect(") >= len(connected)
@@ -201,19 +248,19 @@ def test_every_class_of_slicers_is_declared_with_its_header(page: Path) -> None:
     assert all(header == f"{kind}.h" for kind, header in declared.items())
 
 
-def test_every_bound_parameter_exists_and_fits_its_widget() -> None:
-    held = dict(parameters())
-    for page in PAGES:
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_every_bound_parameter_exists_and_fits_its_widget(module: Module) -> None:
+    held = dict(parameters(module))
+    for page in module.pages:
         for name, widget in bound_in(page).items():
             assert name in held, f"{page.name}: {name}"
             assert widget in BINDABLE[held[name]], f"{page.name}: {name} is {held[name]} on {widget}"
 
 
-def test_every_parameter_can_be_seen_in_the_panel() -> None:
-    bound = {name for page in PAGES for name in bound_in(page)}
-    # Set by what the panel does, and shown in words or in the views.
-    indirect = {"model", "axis", "preview", "implant", "design.number"}
-    assert set(dict(parameters())) == bound | indirect
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_every_parameter_can_be_seen_in_the_panel(module: Module) -> None:
+    bound = {name for page in module.pages for name in bound_in(page)}
+    assert set(dict(parameters(module))) == bound | module.indirect
 
 
 def test_every_widget_that_is_used_has_a_tooltip_and_can_be_reached_by_keyboard() -> None:
@@ -234,5 +281,5 @@ def test_every_widget_that_is_used_has_a_tooltip_and_can_be_reached_by_keyboard(
 
 def test_texts_for_people_can_be_translated() -> None:
     shown = re.compile(r"\.(?:text|toolTip|title)\s*=\s*f?\"[A-Za-z]")
-    for path in CODE.glob("*.py"):
+    for path in (path for module in MODULES for path in module.code.glob("*.py")):
         assert shown.findall(path.read_text(encoding="utf-8")) == [], path.name

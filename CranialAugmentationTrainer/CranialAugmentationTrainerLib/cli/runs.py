@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from CranialAugmentationTrainerLib.cli.in_words import duration_in_words, number_in_words
 from CranialReconstructionLib.cli.command import Command
 
 
@@ -58,9 +59,9 @@ def _list(options: argparse.Namespace) -> int:
             run.preset,
             run.state,
             f"{run.step} of {run.steps}",
-            _number(run.losses.get("loss")),
-            _number(run.seconds_a_step),
-            _duration(run.seconds_left) if run.state == "running" else "",
+            number_in_words(run.losses.get("loss")),
+            number_in_words(run.seconds_a_step),
+            duration_in_words(run.seconds_left) if run.state == "running" else "",
             str(len(run.warnings) or ""),
         )
     # A pipe has no width of its own; the table must not lose words in it.
@@ -80,12 +81,12 @@ def _show(options: argparse.Namespace) -> int:
         f"method     {run.method} {run.preset}".rstrip(),
         f"state      {run.state}" + (f": {run.cause}" if run.cause else ""),
         f"step       {run.step} of {run.steps}",
-        f"rate       {_number(run.seconds_a_step)} s a step, {_duration(run.seconds_left)} left",
+        f"rate       {number_in_words(run.seconds_a_step)} s a step, {duration_in_words(run.seconds_left)} left",
         f"process    {run.pid} on {run.host}",
         f"checkpoint {run.checkpoint or 'none yet'}",
         f"preview    {run.preview or 'none yet'}",
-        *(f"losses     {name} {_number(value)}" for name, value in run.losses.items()),
-        *(f"figures    {name} {_number(value)}" for name, value in run.figures.items()),
+        *(f"losses     {name} {number_in_words(value)}" for name, value in run.losses.items()),
+        *(f"figures    {name} {number_in_words(value)}" for name, value in run.figures.items()),
         *(f"warning    {problem}" for problem in run.warnings),
     ]
     if run.left_out:
@@ -115,18 +116,6 @@ def _resume(options: argparse.Namespace) -> int:
 
     folder = RunFolder(options.run_folder, StageLine())
     return tell_ending(resume(folder, options.data or (), options.cache), options.run_folder)
-
-
-def _number(value: float | str | None) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "none"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 COMMAND = Command("List, show, stop and resume training runs.", add_arguments, _run)

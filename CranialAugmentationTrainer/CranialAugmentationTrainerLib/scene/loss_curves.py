@@ -89,8 +89,14 @@ def choose_curves(trainer: Any, names: Collection[str], hidden_runs: Collection[
     """Show these curves, of all runs but the hidden ones; of runs that come later, too."""
     chart = loss_chart(trainer)
     chart.SetAttribute(_CHART, json.dumps(list(names)))
-    chart.SetAttribute(_HIDDEN, json.dumps(list(hidden_runs)))
+    chart.SetAttribute(_HIDDEN, json.dumps(sorted(hidden_runs)))
     _arrange(trainer)
+
+
+def chosen_curves(trainer: Any) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What the chart shows: the curves by name, and the runs that are hidden."""
+    chart = loss_chart(trainer)
+    return tuple(json.loads(chart.GetAttribute(_CHART))), frozenset(json.loads(chart.GetAttribute(_HIDDEN)))
 
 
 def loss_chart(trainer: Any) -> Any:
@@ -116,7 +122,7 @@ def remove_run(trainer: Any, run: str) -> None:
 def _arrange(trainer: Any) -> None:
     """Make the chart's series those that are chosen."""
     chart = loss_chart(trainer)
-    chosen, hidden = json.loads(chart.GetAttribute(_CHART)), json.loads(chart.GetAttribute(_HIDDEN))
+    chosen, hidden = chosen_curves(trainer)
     there = {(node.GetAttribute(_RUN), node.GetAttribute(_CURVE)): node for node in owned(trainer, _SERIES, _RUN)}
     shown = []
     for table in list(owned(trainer, _TABLE, _RUN)):

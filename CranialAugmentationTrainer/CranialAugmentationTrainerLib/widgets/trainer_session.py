@@ -113,14 +113,21 @@ class TrainerSession:
     def keep_folder(self, folder: Path) -> None:
         """Look for runs in this folder too, now and when Slicer is opened again."""
         if folder not in self.runs.folders:
-            self.runs.folders.append(folder)
-            qt.QSettings().setValue(_FOLDERS, [str(path) for path in self.runs.folders])
-        self.runs.rescan()
-        self.changed()
+            self._keep([*self.runs.folders, folder])
+
+    def forget_folder(self, folder: Path) -> None:
+        """Look for runs in this folder no more; they stay where they are."""
+        self._keep([kept for kept in self.runs.folders if kept != folder])
 
     def tell(self, text: str) -> None:
         """Say something to the user."""
         self.told(text)
+
+    def _keep(self, folders: list[Path]) -> None:
+        self.runs.folders = folders
+        qt.QSettings().setValue(_FOLDERS, [str(path) for path in folders])
+        self.runs.rescan()
+        self.changed()
 
     def _end(self, command: Command, state: str) -> None:
         then = self._followed.pop(command)

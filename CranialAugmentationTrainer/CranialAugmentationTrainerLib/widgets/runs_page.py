@@ -1,0 +1,234 @@
+"""All runs in one table: begun, stopped, gone on with, repeated, deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
+from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
+from CranialAugmentationTrainerLib.workflow.local_runs import delete_run, resume_run, stop_run
+from CranialAugmentationTrainerLib.workflow.run_rows import concerns_of, row_of
+from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
+
+# Ticks between two looks for new folders.
+RESCAN = 10
+ROW = qt.Qt.UserRole
+
+
+class RunsPage(TrainerPage):
+    """The table and its buttons.
+
+    Args:
+        set_up: opens the page that sets up a run: a new one, or one like that in a folder.
+    """
+
+    PAGE = "Runs"
+    WIDGETS: ClassVar = {
+        "pageButton": "ctkCollapsibleButton",
+        "runsTable": "QTreeWidget",
+        "runText": "QLabel",
+        "newButton": "QPushButton",
+        "stopButton": "QPushButton",
+        "resumeButton": "QPushButton",
+        "duplicateButton": "QPushButton",
+        "openButton": "QPushButton",
+        "deleteButton": "QPushButton",
+        "addFolderButton": "QPushButton",
+        "forgetFolderButton": "QPushButton",
+    }
+
+    def __init__(self, session: TrainerSession, set_up: Callable[[Path | None], None]) -> None:
+        super().__init__(session)
+        self._items: dict[Path, Any] = {}
+        self._ticks = 0
+        table = self.ui.runsTable
+        self._columns = (_("Run"), _("State"), _("Step"), _("Time left"), _("Loss"), _("Method"), _("Data"), _("Rate"))
+        table.setHeaderLabels(list(self._columns))
+        table.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self._choose)
+        table.connect("itemChanged(QTreeWidgetItem*,int)", self._tick_run)
+        self.ui.newButton.connect("clicked()", lambda: set_up(None))
+        self.ui.stopButton.connect("clicked()", self._stop)
+        self.ui.resumeButton.connect("clicked()", self._resume)
+        self.ui.duplicateButton.connect("clicked()", lambda: set_up(self.chosen.folder if self.chosen else None))
+        self.ui.openButton.connect("clicked()", self._open)
+        self.ui.deleteButton.connect("clicked()", self._delete)
+        self.ui.addFolderButton.connect("clicked()", self._add_folder)
+        self.ui.forgetFolderButton.connect("clicked()", self._forget_folder)
+
+    @property
+    def chosen(self) -> WatchedRun | None:
+        """The run that the buttons are about."""
+        parameters = self.session.parameters
+        watch = None if parameters is None else self.session.runs.watches.get(Path(parameters.watch.run))
+        return None if watch is None else watch.run
+
+    def bind(self, parameters: Any) -> None:
+        """Show the choices of this scene."""
+        super().bind(parameters)
+        self._items = {}
+        self.ui.runsTable.clear()
+
+    def tick(self) -> None:
+        """Look for new runs now and then."""
+        self._ticks += 1
+        if self._ticks % RESCAN == 0:
+            known = set(self.session.runs.watches)
+            self.session.runs.rescan()
+            if set(self.session.runs.watches) != known:
+                self.session.changed()
+
+    def refresh(self) -> None:
+        """Bring the rows up to date, in place."""
+        parameters = self.session.parameters
+        if parameters is None:
+            return
+        table = self.ui.runsTable
+        blocked = table.blockSignals(True)
+        shown = shown_runs(parameters)
+        runs = {run.folder: run for run in self.session.runs.runs if run.state != "gone"}
+        for folder in self._items.keys() - runs.keys():
+            table.takeTopLevelItem(table.indexOfTopLevelItem(self._items.pop(folder)))
+        new = runs.keys() - self._items.keys()
+        for folder, run in runs.items():
+            if folder in new:
+                self._items[folder] = self._new_item(folder)
+            self._fill(self._items[folder], run, folder in shown)
+        for column in range(len(self._columns)) if new else ():
+            table.resizeColumnToContents(column)
+        self._show_choice(Path(parameters.watch.run))
+        table.blockSignals(blocked)
+        self._show_chosen()
+
+    def _new_item(self, folder: Path) -> Any:
+        item = qt.QTreeWidgetItem()
+        item.setData(0, ROW, str(folder))
+        # Without a state there is no box to tick.
+        item.setCheckState(0, qt.Qt.Unchecked)
+        self.ui.runsTable.addTopLevelItem(item)
+        return item
+
+    def _fill(self, item: Any, run: WatchedRun, shown: bool) -> None:
+        row = row_of(run)
+        texts = (row.name, state_in_words(run.state), row.step, row.left, row.loss, row.method, row.data, row.rate)
+        for column, text in enumerate(texts):
+            if item.text(column) != text:
+                item.setText(column, text)
+            item.setToolTip(column, row.about)
+        state = qt.Qt.Checked if shown else qt.Qt.Unchecked
+        if item.checkState(0) != state:
+            item.setCheckState(0, state)
+
+    def _show_choice(self, folder: Path) -> None:
+        item = self._items.get(folder)
+        if item is not None and self.ui.runsTable.currentItem() != item:
+            self.ui.runsTable.setCurrentItem(item)
+
+    def _show_chosen(self) -> None:
+        run = self.chosen
+        self.ui.stopButton.enabled = run is not None and run.state in ("starting", "running")
+        self.ui.resumeButton.enabled = run is not None and run.state in ("stopped", "failed", "killed", "elsewhere")
+        for button in (self.ui.duplicateButton, self.ui.openButton):
+            button.enabled = run is not None
+        self.ui.deleteButton.enabled = run is not None and not run.under_way
+        if run is None:
+            folders = "\n".join(str(folder) for folder in self.session.runs.folders)
+            self.ui.runText.text = _("Runs are looked for in:\n{folders}").format(folders=folders)
+            return
+        silence = self.session.runs.watches[run.folder].silence
+        words = [f"{run.folder.name}: {state_in_words(run.state)}", *concerns_of(run, silence)]
+        self.ui.runText.text = "\n".join(words)
+
+    def _choose(self, item: Any, former: Any) -> None:
+        parameters = self.session.parameters
+        if parameters is not None and item is not None:
+            parameters.watch.run = item.data(0, ROW)
+            self.session.changed()
+
+    def _tick_run(self, item: Any, column: int) -> None:
+        parameters = self.session.parameters
+        if parameters is None or column != 0:
+            return
+        folder, shown = Path(item.data(0, ROW)), shown_runs(parameters)
+        wanted = shown | {folder} if item.checkState(0) == qt.Qt.Checked else shown - {folder}
+        if wanted != shown:
+            show_runs(parameters, wanted)
+            self.session.changed()
+
+    def _stop(self) -> None:
+        run = self.chosen
+        if run is not None:
+            self.do(lambda: stop_run(run.folder))
+            self.session.tell(_("{name} is asked to stop; it writes a checkpoint first.").format(name=run.folder.name))
+
+    def _resume(self) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        self.session.at(self.page)
+        self.session.begun()
+        if self.session.prepared():
+            self.do(lambda: resume_run(run.folder, python=self.session.python))
+            self.session.poll()
+
+    def _open(self) -> None:
+        run = self.chosen
+        if run is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(run.folder)))
+
+    def _delete(self) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        question = _("Delete the run {name} with its checkpoints and previews?\n\n{folder}")
+        if not slicer.util.confirmOkCancelDisplay(question.format(name=run.folder.name, folder=run.folder)):
+            return
+        left = self.do(lambda: delete_run(run.folder))
+        if left:
+            names = ", ".join(path.name for path in left)
+            self.session.tell(_("What the run did not write stays: {names}").format(names=names))
+        self.session.runs.rescan()
+        self.session.changed()
+
+    def _add_folder(self) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(self.page, _("Folder with runs"))
+        if folder:
+            self.session.keep_folder(Path(folder))
+
+    def _forget_folder(self) -> None:
+        folders = [str(folder) for folder in self.session.runs.folders]
+        dialog = qt.QInputDialog(self.page)
+        dialog.setComboBoxItems(folders)
+        dialog.setLabelText(_("Look no more into:"))
+        if dialog.exec_():
+            self.session.forget_folder(Path(dialog.textValue()))
+
+
+def shown_runs(parameters: Any) -> set[Path]:
+    """The runs whose curves are drawn."""
+    return {Path(folder) for folder in json.loads(parameters.watch.shown or "[]")}
+
+
+def show_runs(parameters: Any, runs: set[Path]) -> None:
+    """Draw the curves of these runs."""
+    parameters.watch.shown = json.dumps(sorted(str(folder) for folder in runs))
+
+
+def state_in_words(state: str) -> str:
+    """As the panel shows it."""
+    return {
+        "starting": _("starting"),
+        "running": _("running"),
+        "done": _("done"),
+        "stopped": _("stopped"),
+        "failed": _("failed"),
+        "killed": _("killed"),
+        "elsewhere": _("on another computer"),
+        "gone": _("gone"),
+    }[state]
