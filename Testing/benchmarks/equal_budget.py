@@ -31,7 +31,8 @@ from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.study.grid_measuring import (
     ANYWHERE,
     OWN,
-    averaged_cuts,
+    averaged,
+    case_of_cut,
     cut_anywhere,
     grid_scores,
     own_defects,
@@ -187,7 +188,7 @@ def _mean(scores: Mapping[str, Mapping[str, Any]], field: str) -> str:
 
 def _chance(scores: Mapping[str, Any], base: Mapping[str, Any], kind: str) -> str:
     figures = [{name: float(score["dice"]) for name, score in found.items()} for found in (scores, base)]
-    first, second = [averaged_cuts(found) for found in figures] if kind == ANYWHERE else figures
+    first, second = [averaged(found, case_of_cut) for found in figures] if kind == ANYWHERE else figures
     return f"{paired_test(first, second, 'DSC').p_value:.3g}"
 
 

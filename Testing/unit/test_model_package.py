@@ -162,7 +162,7 @@ def test_a_wrong_value_is_refused_with_the_reason(
 
 def test_without_a_coarse_network_there_is_no_package(small_package: Path) -> None:
     edit(small_package, lambda values: values["networks"].pop("coarse"))
-    with pytest.raises(UserError, match="must hold either 'shell' or 'coarse'"):
+    with pytest.raises(UserError, match="must hold one of 'shell', 'coarse' and 'head'"):
         load_package(small_package)
 
 

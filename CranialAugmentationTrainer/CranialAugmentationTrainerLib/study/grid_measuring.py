@@ -7,7 +7,7 @@ beside published figures, which are at a case's own resolution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -49,12 +49,17 @@ def cut_anywhere(cases: Sequence[StoredCase]) -> Iterator[NamedCase]:
             yield f"{cases[numbered.index(number)].name}-{number}", case
 
 
-def averaged_cuts(figures: Mapping[str, float]) -> dict[str, float]:
-    """Means by case of figures by the names of its cuts: those of one skull are no independent observations."""
-    of_case: dict[str, list[float]] = {}
+def case_of_cut(name: str) -> str:
+    """The case that a cut of ``cut_anywhere`` was made in."""
+    return name.rpartition("-")[0]
+
+
+def averaged(figures: Mapping[str, float], group: Callable[[str], str]) -> dict[str, float]:
+    """Means by group of figures by name: those of one skull are no independent observations."""
+    groups: dict[str, list[float]] = {}
     for name, figure in figures.items():
-        of_case.setdefault(name.rpartition("-")[0], []).append(figure)
-    return {name: sum(found) / len(found) for name, found in of_case.items()}
+        groups.setdefault(group(name), []).append(figure)
+    return {name: sum(found) / len(found) for name, found in groups.items()}
 
 
 def grid_scores(task: CaseTask, case: torch.Tensor) -> CaseScores:
@@ -65,9 +70,13 @@ def grid_scores(task: CaseTask, case: torch.Tensor) -> CaseScores:
     side = case.shape[-1]
     bone, missing = (case > 0.5).numpy()
     seen = functional.interpolate(case[None, :1], (task.side,) * 3, mode="area")
-    probability = functional.interpolate(task.found(seen), (side,) * 3, mode="trilinear", align_corners=False)
+    probability = functional.interpolate(
+        task.found(seen.to(task.device)).cpu(), (side,) * 3, mode="trilinear", align_corners=False
+    )
     found = probability[0, 0].numpy() > 0.5
     found = without_small_components(found & ~bone, PostProcessing.for_side(side).smallest)
     matrix = case_grid(side).ijk_to_ras
-    volumes = [Volume(np.asarray(mask, dtype=np.uint8), matrix, "a mask") for mask in (found, missing, bone)]
-    return evaluate_case(*volumes)
+    prediction, truth, skull = (
+        Volume(np.asarray(mask, dtype=np.uint8), matrix, "a mask") for mask in (found, missing, bone)
+    )
+    return evaluate_case(prediction, truth, skull)

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +88,10 @@ def gather_cases(
         )
     size = 2 * settings.side**3 * (len(training) + len(validation))
     mapped = size > MEMORY_SHARE * available_main_memory()
-    keep = partial(_keep, settings.side, cache, mapped)
+
+    def keep(entry: _Found) -> StoredCase | BrokenCase:
+        return store_case(entry.case, settings.side, cache, synthetic=entry.synthetic, mapped=mapped)
+
     run.log("reading", cases=len(training) + len(validation), in_memory=not mapped)
     with ThreadPoolExecutor(max(1, settings.workers)) as pool:
         kept = [list(pool.map(keep, entries)) for entries in (training, validation)]
@@ -169,16 +171,21 @@ def _division(found: Sequence[_Found], shares: SplitShares, run: RunFolder, give
     return division
 
 
-def _keep(side: int, cache: Path, mapped: bool, found: _Found) -> StoredCase | BrokenCase:
-    """A case on the grid, from ``cache`` where it lies already."""
-    case = found.case
+def store_case(
+    case: SkullCase, side: int, cache: Path, *, synthetic: bool = False, mapped: bool = False
+) -> StoredCase | BrokenCase:
+    """A case on the grid of ``side`` voxels an edge, from ``cache`` where it lies already.
+
+    Args:
+        mapped: its voxels stay in their file.
+    """
     try:
         digest = _digest(case)
         path = cache / f"{case.name.replace('/', '_')}-{digest}-{side}.npy"
         shares = kept_array(path, lambda: np.round(255.0 * read_case(case, side)).astype(np.uint8), mapped)
     except UserError as error:
         return BrokenCase(case.name, case.masks[0], error.problem)
-    return StoredCase(case.name, case.skull, digest, found.synthetic, shares)
+    return StoredCase(case.name, case.skull, digest, synthetic, shares)
 
 
 def _digest(case: SkullCase) -> str:

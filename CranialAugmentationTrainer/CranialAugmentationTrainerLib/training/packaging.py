@@ -8,19 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.torch import load_file
 
-from CranialAugmentationTrainerLib.datasets.paired_skulls import PairedSkull, find_paired_skulls
+from CranialAugmentationTrainerLib.datasets.paired_skulls import find_paired_skulls
 from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.training.configuration import ReconstructionSettings, parse_settings
+from CranialAugmentationTrainerLib.training.coverage_ranges import Interval, head_ranges, head_statistics
 from CranialAugmentationTrainerLib.training.loop import TASKS, averaged_weights
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialReconstructionLib.digest import sha256_of
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import read_volume
-from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES, place_head
-from CranialReconstructionLib.imaging.resampling import occupancy
+from CranialReconstructionLib.imaging.head_grid import HEAD_BOXES
 from CranialReconstructionLib.reconstruction.manifest import (
     Figure,
     HeadGrid,
@@ -34,12 +33,8 @@ from CranialReconstructionLib.reconstruction.passes import COARSE_CHANNELS, FINE
 from CranialReconstructionLib.reconstruction.shell_pass import SHELL_CHANNELS
 from CranialReconstructionLib.reconstruction.vault_map import VaultMap
 
-Interval = tuple[float, float]
-
 CHANNELS = {"shell": SHELL_CHANNELS, "coarse": COARSE_CHANNELS, "fine": FINE_CHANNELS}
 
-# A case may lie this much of the training range beyond its ends before it is warned about.
-COVERAGE_SLACK = 0.1
 TOLD_BY_SKULLS = {"likeness", "head_scale", "bone_ml"}
 
 
@@ -124,27 +119,14 @@ def training_coverage(
     rows = []
     for done, case in enumerate(cases):
         report(done, len(cases))
-        rows.append(_statistics(case, settings))
-    likeness, scale, bone = np.array(rows).T
+        rows.append(head_statistics(read_volume(case.defective), HEAD_BOXES[settings.box], settings.fine_spacing))
     spatial = settings.mixture.spatial
     low, high = spatial.scale if spatial else (1.0, 1.0)
-    coverage = {
-        "likeness": (float(likeness.min()) * (1.0 - COVERAGE_SLACK), 1.0),
-        # Training cases were drawn smaller and larger than their skulls.
-        "head_scale": (float(scale.min()) / high, float(scale.max()) / low),
-        "bone_ml": (float(bone.min()) / high**3, float(bone.max()) / low**3),
-    }
+    coverage = head_ranges(rows, low, high)
     defects = [event["defect_ml"] for event in _events(run) if "defect_ml" in event]
     if defects:
         coverage["defect_ml"] = (min(low for low, _ in defects), max(high for _, high in defects))
     return coverage
-
-
-def _statistics(case: PairedSkull, settings: ReconstructionSettings) -> tuple[float, float, float]:
-    skull = read_volume(case.defective)
-    placement = place_head(skull)
-    share = occupancy(skull, HEAD_BOXES[settings.box].grid(placement.centre, settings.fine_spacing))
-    return placement.likeness, placement.scale, float(share.voxels.sum()) * share.grid.voxel_volume / 1000.0
 
 
 def _settings(run: RunFolder) -> ReconstructionSettings:

@@ -39,10 +39,8 @@ def main_memory_plan(shape: tuple[int, int, int]) -> dict[str, Any]:
 def network_plan(predictor: Predictor, shape: tuple[int, int, int]) -> dict[str, Any]:
     """The same with what the passes need: ``device_needed``, ``device_free`` and the ``window`` of the fine pass."""
     from CranialReconstructionLib.reconstruction.devices import available_memory, estimate_memory, largest_window
-    from CranialReconstructionLib.reconstruction.networks import minimum_multiple
-    from CranialReconstructionLib.reconstruction.passes import COARSE_CHANNELS, FINE_CHANNELS
+    from CranialReconstructionLib.reconstruction.networks import minimum_multiple, probe_multiple
     from CranialReconstructionLib.reconstruction.predictor import MEMORY_SHARE
-    from CranialReconstructionLib.reconstruction.shell_pass import SHELL_CHANNELS
 
     device = predictor.device
     free = available_memory(device)
@@ -51,20 +49,19 @@ def network_plan(predictor: Predictor, shape: tuple[int, int, int]) -> dict[str,
     needed = 0
     for name, network in predictor.networks.items():
         entry = predictor.package.manifest.networks[name]
-        multiple = minimum_multiple(entry.architecture, entry.arguments)
+        channels = len(entry.input_channels)
         sides: tuple[int, ...] = entry.window_voxels
         if name == "shell":
-            channels, sides = len(SHELL_CHANNELS), (predictor.vault.size, predictor.vault.size)
-        elif name == "coarse":
-            channels = len(COARSE_CHANNELS)
-        else:
-            channels = len(FINE_CHANNELS)
+            sides = (predictor.vault.size, predictor.vault.size)
+        elif name == "fine":
+            multiple = minimum_multiple(entry.architecture, entry.arguments)
             try:
                 sides = largest_window(network, entry.window_voxels, multiple, budget, device, channels)
             except UserError as error:
                 plan |= {"fits": False, "problem": error.problem, "advice": _busy(device.type)}
             plan["window"] = list(sides)
-        needed = max(needed, estimate_memory(network, (1, channels, *sides), device, multiple))
+        probe = probe_multiple(entry.architecture, entry.arguments)
+        needed = max(needed, estimate_memory(network, (1, channels, *sides), device, probe))
     plan["device_needed"] = needed
     if device.type == "cpu":
         plan["main_needed"] += needed

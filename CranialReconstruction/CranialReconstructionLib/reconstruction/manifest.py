@@ -20,8 +20,8 @@ MANIFEST_FILE = "manifest.json"
 SHAPE_FILE = "shape.safetensors"
 SCHEMA = 1
 ARCHITECTURES = ("residual_unet", "attention_unet", "segresnet", "unetr", "swin_unetr", "vnet")
-PASSES = ("shell", "coarse", "fine")
-FIRST_PASSES = ("shell", "coarse")
+PASSES = ("shell", "coarse", "head", "fine")
+FIRST_PASSES = ("shell", "coarse", "head")
 
 REMEDY = "Get the package again from where it was published, or write it again from its training run."
 
@@ -55,7 +55,7 @@ class NetworkEntry:
 
 @dataclass(frozen=True)
 class HeadGrid:
-    """The canonical head grid of the coarse pass: its name and its box (right-left,
+    """The canonical head grid of the first pass: its name and its box (right-left,
     front-back, up-down) in millimetres."""
 
     name: str
@@ -103,8 +103,8 @@ class ModelManifest:
         version: of the weights.
         description: a sentence for the list of models.
         licence: of the weights.
-        networks: by pass: "shell" or "coarse" over the whole head, and "fine" where there is a second.
-        head_grid: where the coarse pass looks.
+        networks: by pass: "shell", "coarse" or "head" over the whole head, and "fine" where there is a second.
+        head_grid: where the first pass looks.
         post_processing: its constants ("threshold", "minimum_component_ml", ...), chosen on validation skulls.
         training: data, command, cost.
         figures: what was measured, the headline first.
@@ -166,7 +166,9 @@ def parse_manifest(values: object, where: str) -> ModelManifest:
     entries = top.section("networks")
     passes = set(entries.names())
     if len(passes & set(FIRST_PASSES)) != 1 or not passes <= set(PASSES):
-        raise top.refusal("networks", "must hold either 'shell' or 'coarse', may hold 'fine', and nothing else")
+        raise top.refusal(
+            "networks", "must hold one of 'shell', 'coarse' and 'head', may hold 'fine', and nothing else"
+        )
     grid = top.section("head_grid")
     constants = top.section("post_processing")
     coverage = top.section("coverage")

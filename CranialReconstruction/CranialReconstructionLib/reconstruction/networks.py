@@ -146,6 +146,11 @@ def fixed_input_shape(architecture: str, arguments: Mapping[str, Any]) -> tuple[
     return _three(full_arguments(architecture, arguments)["img_size"])
 
 
+def probe_multiple(architecture: str, arguments: Mapping[str, Any]) -> int | None:
+    """What ``estimate_memory`` is told of a network: ``minimum_multiple``, or None where it takes one shape only."""
+    return None if fixed_input_shape(architecture, arguments) else minimum_multiple(architecture, arguments)
+
+
 def _recipe(architecture: str) -> _Recipe:
     if architecture not in _RECIPES:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What the two networks see: shared by training and prediction, so that neither can drift.
+"""What the networks over volumes see: shared by training and prediction, so that neither can drift.
 
 Tensors are (batch, channels, K, J, I) on a canonical head grid, whose axes are (S, A, R). Skulls and
 defects are shares of bone, 0 to 1, so surfaces are known far below the size of a voxel.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+HEAD_CHANNELS = ("skull",)
 COARSE_CHANNELS = ("skull", "skull mirrored about the grid's middle")
 FINE_CHANNELS = ("skull", "coarse defect probability")
 

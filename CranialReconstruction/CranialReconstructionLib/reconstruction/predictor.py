@@ -1,4 +1,4 @@
-"""From a skull mask to its missing bone: a pass over the whole head, then one where the defect is."""
+"""From a skull mask to its missing bone: a pass over the whole head, then, in some models, one where the defect is."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from CranialReconstructionLib.reconstruction.devices import (
 )
 from CranialReconstructionLib.reconstruction.head_frame import HeadFrame
 from CranialReconstructionLib.reconstruction.head_pose import UPRIGHT, find_pose
+from CranialReconstructionLib.reconstruction.manifest import FIRST_PASSES
 from CranialReconstructionLib.reconstruction.model_package import ModelPackage
-from CranialReconstructionLib.reconstruction.networks import minimum_multiple
+from CranialReconstructionLib.reconstruction.networks import minimum_multiple, probe_multiple
 from CranialReconstructionLib.reconstruction.passes import (
     COARSENING,
     FINE_CHANNELS,
@@ -138,9 +139,8 @@ class Predictor:
             )
         self.box = HEAD_BOXES[name]
         entries = package.manifest.networks
-        self.fine_spacing = (
-            entries["shell"].spacing_mm if "shell" in entries else entries["coarse"].spacing_mm / COARSENING
-        )
+        first = next(entries[pass_] for pass_ in FIRST_PASSES if pass_ in entries)
+        self.fine_spacing = first.spacing_mm / COARSENING if "coarse" in entries else first.spacing_mm
         self.frame = HeadFrame(self.box)
         self.vault = VaultMap()
         self.networks = {pass_: network.to(device) for pass_, network in package.networks.items()}
@@ -181,6 +181,9 @@ class Predictor:
         if "shell" in self.networks:
             clock.stage("shell pass")
             missing, probable = self._shell(shares)
+        elif "head" in self.networks:
+            clock.stage("head pass")
+            missing = probable = self.ask_head(shares)
         else:
             clock.stage("coarse pass")
             missing = probable = self._coarse(shares)
@@ -216,20 +219,17 @@ class Predictor:
         )
         return averaged_answer(first, mirrored)
 
+    def ask_head(self, shares: torch.Tensor) -> torch.Tensor:
+        """Probability of missing bone (1, 1, K, J, I) that a single network gives, on the grid that it has seen."""
+        self._check_memory("head", shares)
+        return torch.sigmoid(self._run(self.networks["head"], shares))
+
     def _coarse(self, shares: torch.Tensor) -> torch.Tensor:
         """Probability of missing bone on the fine grid (1, 1, K, J, I), from the whole head."""
         skull = coarsened(shares)
         network = self.networks["coarse"]
         seen = coarse_input(skull)
-        entry = self.package.manifest.networks["coarse"]
-        multiple = minimum_multiple(entry.architecture, entry.arguments)
-        needed = estimate_memory(network, tuple(seen.shape), self.device, multiple)
-        if needed > self._budget():
-            raise UserError(
-                f"the pass over the head needs {needed / 1e9:.1f} GB and {self._budget() / 1e9:.1f} GB are free",
-                where=f"memory of device {self.device.type}",
-                remedy="Close other programs, or choose another device.",
-            )
+        self._check_memory("coarse", seen)
         both = [
             torch.sigmoid(self._run(network, seen)),
             torch.sigmoid(self._run(network, coarse_input(skull.flip(-1)))).flip(-1),
@@ -273,6 +273,17 @@ class Predictor:
         low = np.maximum(places.min(0) - margin, 0)
         high = np.minimum(places.max(0) + 1 + margin, probability.shape)
         return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+
+    def _check_memory(self, pass_: str, seen: torch.Tensor) -> None:
+        entry = self.package.manifest.networks[pass_]
+        multiple = probe_multiple(entry.architecture, entry.arguments)
+        needed = estimate_memory(self.networks[pass_], tuple(seen.shape), self.device, multiple)
+        if needed > self._budget():
+            raise UserError(
+                f"the pass over the head needs {needed / 1e9:.1f} GB and {self._budget() / 1e9:.1f} GB are free",
+                where=f"memory of device {self.device.type}",
+                remedy="Close other programs, or choose another device.",
+            )
 
     def _run(self, network: torch.nn.Module, seen: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(), autocast(self.device):
