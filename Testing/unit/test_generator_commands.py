@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 from fake_generator import FakeGenerator, untrained_run
 
+from CranialAugmentationTrainerLib.cli.generate import LIMITS
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.datasets.synthetic_set import SyntheticSet
 from CranialAugmentationTrainerLib.latent import animation
 from CranialAugmentationTrainerLib.synthesis import writing
 from CranialAugmentationTrainerLib.synthesis.generator_package import PackageSource, generator_source
+from CranialAugmentationTrainerLib.synthesis.quality import QualityLimits
 from CranialAugmentationTrainerLib.synthesis.source import RunSource, side_of
 from CranialReconstructionLib.cli.main import main
 from CranialReconstructionLib.imaging.files import write_volume
@@ -134,6 +137,33 @@ def test_generate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     refuses(capsys, [*generate, "-n", "6", "--sampling", "uds"], "making differ")
     refuses(capsys, generate, "-n COUNT, or --remake")
     refuses(capsys, [*generate, "-n", "0"], "nothing to make")
+
+
+@pytest.mark.usefixtures("good_cases")
+def test_quality_can_be_changed_and_left_out(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate = ["generate", str(run), "-n", "12", "--json", "--seed", "2", "-o"]
+
+    def made(name: str, *words: str) -> dict[str, int]:
+        assert main([*generate, str(tmp_path / name), *words]) == 0
+        rejected: dict[str, int] = json.loads(capsys.readouterr().out)["rejected"]
+        return rejected
+
+    # Two latents of these leave the defect away.
+    assert made("usual")["no defect"] >= 2
+    assert made("all", "--keep-all") == {}
+    assert SyntheticSet(tmp_path / "all").recipe()["making"]["limits"] is None
+    # A case without a defect is counted among them, and measured as far as it can be.
+    assert main(["set-statistics", str(tmp_path / "all"), "--figures", str(tmp_path / "figures.json")]) == 0
+    assert "diversity of skulls" in capsys.readouterr().out
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())["sets"]
+    assert (figures["cases"], sum(case["extent_mm"] is None for case in figures["per_case"])) == (12, 2)
+    assert main(["generate", str(run), "-o", str(tmp_path / "all"), "--remake", "1"]) == 0
+    assert SyntheticSet(tmp_path / "usual").recipe()["making"]["limits"] == asdict(QualityLimits()) == LIMITS
+    capsys.readouterr()
+    refuses(capsys, [*generate, tmp_path / "usual", "--keep-all"], "making differ")
+    refuses(capsys, [*generate, tmp_path / "none", "--limit", "least_skull=0.9"], "no skull")
+    for wrong, why in (("size=1", "names no limit"), ("main_skull=2", "no share"), ("main_skull", "no share")):
+        refuses(capsys, [*generate, tmp_path / "none", "--limit", wrong], why)
 
 
 @pytest.mark.usefixtures("good_cases")

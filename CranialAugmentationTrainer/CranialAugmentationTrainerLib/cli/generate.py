@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 STRATEGIES = ("sd", "ud", "uds")
 FORMS = ("quantile", "literal")
 ENDINGS = (".nrrd", ".nii.gz")
+LIMITS = {"least_skull": 0.004, "most_skull": 0.2, "main_skull": 0.9, "joined_defect": 0.9}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of uds: evenly spread quantiles, or the ball of 3 standard deviations divided into COUNT (quantile)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the latents (0)")
+    quality = parser.add_mutually_exclusive_group()
+    quality.add_argument("--keep-all", action="store_true", help="keep every case, however bad")
+    quality.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        dest="limits",
+        metavar="NAME=SHARE",
+        help="another limit of quality than " + ", ".join(f"{name}={share:g}" for name, share in LIMITS.items()),
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that make cases (1)")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="cases decoded together (1)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps or auto: a GPU where there is one")
@@ -69,11 +80,13 @@ def run(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace, source: GeneratorSource) -> int:
     from CranialAugmentationTrainerLib.sampling.settings import SamplingSettings
     from CranialAugmentationTrainerLib.synthesis.making import MakingSettings
+    from CranialAugmentationTrainerLib.synthesis.quality import quality_limits
     from CranialAugmentationTrainerLib.synthesis.writing import SetWriter, write_set
 
     literal = options.sampling == "uds" and options.form == "literal"
     sampling = SamplingSettings(options.sampling, options.seed, options.form, count=options.count if literal else 0)
-    settings = MakingSettings(sampling, batch=options.batch)
+    limits = None if options.keep_all else quality_limits(options.limits)
+    settings = MakingSettings(sampling, limits=limits, batch=options.batch)
     line = SetLine()
     try:
         progress = write_set(

@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--side", type=int, metavar="N", help="voxels an edge to measure on (the sets' own, or 64)")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw all of it")
-    parser.add_argument("--json", action="store_true", help="print all figures, those of every case too, as JSON")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="write all figures, those of every case too, as JSON"
+    )
+    parser.add_argument("--json", action="store_true", help="print the same")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         natural_side,
         statistics_as_json,
     )
+    from CranialReconstructionLib.imaging.whole_file import whole_file
 
     data = [read_data_set(folder).usable() for folder in options.folders]
     side = options.side or min(natural_side(one) for one in data)
@@ -60,14 +64,17 @@ def run(options: argparse.Namespace) -> int:
         from CranialAugmentationTrainerLib.synthesis.statistics_plot import plot_statistics
 
         plot_statistics(sets, itself, options.plot)
+    content = {
+        "sets": [statistics_as_json(one, itself) for one in sets],
+        "reference": statistics_as_json(itself) if itself else None,
+    }
+    if options.figures is not None:
+        with whole_file(options.figures) as part:
+            part.write_text(json.dumps(content, indent=1) + "\n")
     if options.json:
-        content = {
-            "sets": [statistics_as_json(one, itself) for one in sets],
-            "reference": statistics_as_json(itself) if itself else None,
-        }
         print(json.dumps(content, indent=1))
-        return 0
-    _print_table(sets, itself)
+    else:
+        _print_table(sets, itself)
     return 0
 
 

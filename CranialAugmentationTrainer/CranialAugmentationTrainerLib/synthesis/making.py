@@ -27,14 +27,14 @@ class MakingSettings:
     Attributes:
         sampling: where its latent comes from.
         post_processing: None scales K23's to the generator's grid.
-        limits: what a case must keep to.
+        limits: what a case must keep to; with None every case is kept.
         batch: cases that are decoded together. Numbers 0 to batch-1 go together, and so on: rounding
             differs from one size of batch to another, and a case made again alone must not.
     """
 
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     post_processing: PostProcessing | None = None
-    limits: QualityLimits = field(default_factory=QualityLimits)
+    limits: QualityLimits | None = field(default_factory=QualityLimits)
     batch: int = 1
 
     def __post_init__(self) -> None:
@@ -53,11 +53,11 @@ class MakingSettings:
             UserError: settings that this version does not know.
         """
         try:
-            constants = content["post_processing"]
+            constants, limits = content["post_processing"], content["limits"]
             return cls(
                 SamplingSettings(**content["sampling"]),
                 PostProcessing(**constants) if constants else None,
-                QualityLimits(**content["limits"]),
+                QualityLimits(**limits) if limits else None,
                 content["batch"],
             )
         except (KeyError, TypeError) as error:
@@ -120,7 +120,7 @@ class CaseMaker:
         millilitres = case_grid(side).voxel_volume / 1000.0
         record = SetRecord(
             number,
-            rejected=reason_to_reject(labels, self._settings.limits),
+            rejected=reason_to_reject(labels, limits) if (limits := self._settings.limits) else "",
             skull_ml=round(np.count_nonzero(labels == SKULL_LABEL) * millilitres, 3),
             defect_ml=round(np.count_nonzero(labels == DEFECT_LABEL) * millilitres, 3),
             facts={"seed": self._settings.sampling.seed, "latent": latent_digest(latent)},

@@ -1,11 +1,12 @@
-"""Which generated cases are no cases, and why. Rules and constants are ours.
+"""Which generated cases are no cases, and why. Rules and constants are ours; the constants can be changed.
 
 Measured on 80 real skulls with their defects at 64 and 128 voxels an edge: see the constants.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,26 @@ class QualityLimits:
         for name in ("least_skull", "most_skull", "main_skull", "joined_defect"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UserError(f"{name} is no share", where="quality limits", remedy="Give 0 to 1.")
+
+
+def quality_limits(changes: Iterable[str]) -> QualityLimits:
+    """The usual limits with some changed, each ``NAME=VALUE``: ``least_skull=0.01``.
+
+    Raises:
+        UserError: no such limit, or no share.
+    """
+    known, given = asdict(QualityLimits()), {}
+    for words in changes:
+        name, _, text = words.partition("=")
+        if name not in known:
+            raise UserError(f"{words!r} names no limit", where="quality limits", remedy=f"Known: {', '.join(known)}.")
+        try:
+            given[name] = float(text)
+        except ValueError as error:
+            raise UserError(
+                f"{text!r} is no share", where="quality limits", remedy=f"Write it like {name}={known[name]:g}."
+            ) from error
+    return replace(QualityLimits(), **given)
 
 
 def reason_to_reject(labels: npt.NDArray[np.uint8], limits: QualityLimits) -> str:
