@@ -11,6 +11,8 @@ from importlib.metadata import EntryPoint
 from CranialReconstructionLib.cli.main import main
 
 COMMANDS = (
+    "check-data",
+    "estimate-run",
     "train",
     "runs",
     "train-reconstruction",
@@ -22,6 +24,8 @@ COMMANDS = (
     "set-statistics",
     "package-generator",
     "package-model",
+    "compare-networks",
+    "package-network",
 )
 
 

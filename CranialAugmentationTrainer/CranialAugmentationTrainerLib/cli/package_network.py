@@ -12,8 +12,8 @@ from CranialReconstructionLib.cli.command import Command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``cranial package-network``."""
     parser.description = (
-        "Write the network of a run as a model package for `cranial reconstruct`; `cranial models add` then brings "
-        "it among the models that can be asked for by name."
+        "Write the network of a run as a model package for `cranial reconstruct`. --install, or `cranial models add`, "
+        "brings it among the models that can be asked for by name, in both modules' panels too."
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run of `cranial train reconstruction`")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="becomes the package")
@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--figures", type=Path, metavar="FILE.json", help="a comparison.json; what it measured of the run goes along"
     )
+    parser.add_argument("--install", action="store_true", help="add it to the models on this computer")
+    parser.add_argument("--force", action="store_true", help="replace an installed model of the same name")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from CranialAugmentationTrainerLib.study.measured_figures import measured_figures
     from CranialAugmentationTrainerLib.training.network_packaging import network_coverage, package_network
     from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+    from CranialReconstructionLib.reconstruction.installation import install_package
 
     folder = RunFolder(options.run_folder)
     figures = measured_figures(read_comparison(options.figures), options.run_folder) if options.figures else ()
@@ -52,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
         coverage=network_coverage(folder, CountingLine("looking at training skulls")),
     )
     print(f"Package {manifest.name} {manifest.version} is in {options.output}.")
+    if options.install:
+        print(f"Installed in {install_package(options.output, force=options.force)}.")
     return 0
 
 

@@ -98,6 +98,14 @@ class Line:
     low: float | None
     high: float | None
 
+    def in_words(self) -> str:
+        """Median, quartiles and mean."""
+        if self.median is None or self.low is None or self.high is None or self.mean is None:
+            return "none"
+        digits = 3 if self.median < 10.0 else 1
+        low, high = f"{self.low:.{digits}f}", f"{self.high:.{digits}f}"
+        return f"{self.median:.{digits}f} ({low}-{high}), {self.mean:.{digits}f}"
+
 
 @dataclass(frozen=True)
 class Difference:

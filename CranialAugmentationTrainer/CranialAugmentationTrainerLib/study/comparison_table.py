@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from CranialAugmentationTrainerLib.study.comparison import Comparison, Line
+from CranialAugmentationTrainerLib.study.comparison import Comparison
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -23,15 +23,6 @@ def comparison_table(comparison: Comparison) -> Table:
             cases = len(comparison.scores[network.name][kind.name])
             best = " (best)" if network.name == comparison.winner else ""
             table.add_row(
-                f"  {network.name}{best}", str(cases), *(line_in_words(line) for line in lines), str(lines[0].failed)
+                f"  {network.name}{best}", str(cases), *(line.in_words() for line in lines), str(lines[0].failed)
             )
     return table
-
-
-def line_in_words(line: Line) -> str:
-    """A summary in a cell."""
-    if line.median is None or line.low is None or line.high is None or line.mean is None:
-        return "none"
-    digits = 3 if line.median < 10.0 else 1
-    low, high = f"{line.low:.{digits}f}", f"{line.high:.{digits}f}"
-    return f"{line.median:.{digits}f} ({low}-{high}), {line.mean:.{digits}f}"

@@ -78,6 +78,9 @@ class Panel:
 
     def show_case(self, node: Any) -> None:
         """Show the case of this parameter node; None shows none."""
+        if node is not None:
+            # The other module may have installed one meanwhile.
+            self._reconstruct.list_models()
         if node is not None and self.session.parameters is not None and node is self.session.case:
             return
         self._release()
@@ -132,7 +135,7 @@ class Panel:
             step.refresh()
 
     def _make_steps(self) -> tuple[Step, ...]:
-        reconstruct = ReconstructStep(self.session)
+        self._reconstruct = reconstruct = ReconstructStep(self.session)
         implant = ImplantStep(self.session)
         self._export = ExportStep(self.session, implant)
         steps = (
