@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         natural_side,
         statistics_as_json,
     )
+    from CranialAugmentationTrainerLib.synthesis.statistics_table import table_as_json
     from CranialReconstructionLib.imaging.whole_file import whole_file
 
     data = [read_data_set(folder).usable() for folder in options.folders]
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
         plot_statistics(sets, itself, options.plot)
     content = {
+        "table": table_as_json(sets, itself),
         "sets": [statistics_as_json(one, itself) for one in sets],
         "reference": statistics_as_json(itself) if itself else None,
     }

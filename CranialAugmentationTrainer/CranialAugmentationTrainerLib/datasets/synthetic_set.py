@@ -183,6 +183,16 @@ def read_synthetic_set(folder: Path) -> DataSet:
     return data_set("synthetic", folder, found.values())
 
 
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """A line of the index as it stands there, whole or not ended yet; None if it is torn, or something else."""
+    try:
+        record = SetRecord(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    told = isinstance(record.number, int) and isinstance(record.file, str) and isinstance(record.facts, Mapping)
+    return dict(vars(record)) if told else None
+
+
 def _record(line: str) -> SetRecord | None:
     """What stands in a line; None if a kill tore it."""
     if not line.endswith("\n"):

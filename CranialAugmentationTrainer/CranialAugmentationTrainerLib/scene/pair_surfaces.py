@@ -94,6 +94,11 @@ def show_pair(trainer: Any, files: PairFiles, key: str, name: str) -> ShownPair:
     return ShownPair(models, folded)
 
 
+def pair_models(trainer: Any) -> list[Any]:
+    """The models of all pairs that are in the scene."""
+    return list(owned(trainer, "vtkMRMLModelNode", _PAIR))
+
+
 def _whole(skull: Volume, defect: Volume) -> vtkPolyData:
     """Skull and missing bone in one surface."""
     joined = vtkAppendPolyData()

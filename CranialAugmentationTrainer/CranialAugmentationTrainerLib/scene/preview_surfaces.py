@@ -59,17 +59,30 @@ def row_of(volumes: Sequence[Path]) -> Surfaces:
     Raises:
         UserError: as of ``read_labels``.
     """
-    rows = {part: vtkAppendPolyData() for part in PARTS}
-    for number, path in enumerate(volumes):
-        skull, defect = read_labels(path)
-        width = skull.spacing[0] * skull.grid.shape[2]
-        # The first stands furthest to the right of the patients, which is the viewer's left.
-        place = APART * width * ((len(volumes) - 1) / 2.0 - number)
-        for part, surface in surfaces_of_masks(skull, defect).items():
-            rows[part].AddInputData(_moved(surface, place))
+    return joined([case_in_row(path, number, len(volumes)) for number, path in enumerate(volumes)])
+
+
+def case_in_row(volume: Path, number: int, places: int) -> Surfaces:
+    """The surfaces of one label volume in the place ``number`` (from 0) of a row of so many.
+
+    Raises:
+        UserError: as of ``read_labels``.
+    """
+    skull, defect = read_labels(volume)
+    width = skull.spacing[0] * skull.grid.shape[2]
+    # The first stands furthest to the right of the patients, which is the viewer's left.
+    right = APART * width * ((places - 1) / 2.0 - number)
+    return {part: _moved(surface, right) for part, surface in surfaces_of_masks(skull, defect).items()}
+
+
+def joined(cases: Sequence[Surfaces]) -> Surfaces:
+    """All surfaces of a part as one."""
     found = {}
-    for part, row in rows.items():
-        if volumes:
+    for part in PARTS:
+        row = vtkAppendPolyData()
+        for case in cases:
+            row.AddInputData(case[part])
+        if cases:
             row.Update()
         found[part] = row.GetOutput()
     return found

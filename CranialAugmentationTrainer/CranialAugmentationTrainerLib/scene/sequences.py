@@ -97,6 +97,11 @@ def frame_note(browser: Any, number: int) -> str:
     return str(browser.GetMasterSequenceNode().GetNthDataNode(number).GetAttribute(_NOTES) or "")
 
 
+def frame_surfaces(browser: Any, number: int) -> Surfaces:
+    """The surfaces of a frame; not to be changed."""
+    return {part: sequence.GetNthDataNode(number).GetMesh() for part, sequence in _sequences(browser).items()}
+
+
 def show_frame(browser: Any, number: int) -> None:
     """Show a frame by its number, from 0."""
     browser.SetSelectedItemNumber(number)
@@ -132,7 +137,10 @@ def _sequences(browser: Any) -> dict[str, Any]:
     return {node.GetAttribute(_PART): node for node in nodes}
 
 
-def _alike(surface: vtkPolyData, other: vtkPolyData) -> bool:
+def _alike(surface: vtkPolyData | None, other: vtkPolyData | None) -> bool:
+    # An empty surface comes back from a saved scene as none at all.
+    if surface is None or other is None:
+        return surface is other
     same = surface.GetNumberOfPoints() == other.GetNumberOfPoints()
     return bool(same and surface.GetBounds() == other.GetBounds())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,18 @@ class NewEvents:
 
 
 class EventFile:
-    """An ``events.jsonl`` that grows.
+    """An ``events.jsonl`` that grows, or another file of lines.
+
+    Args:
+        parse: what stands in a line; None if it is torn, or something else stands there.
 
     A line that is half written is read once it is whole. Neither the times in it nor those of the file are
     compared with the clock of this computer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parse: Callable[[bytes], dict[str, Any] | None] = parse_event) -> None:
         self.path = path
+        self._parse = parse
         self._read = 0
         self._tail = b""
         self._mark: tuple[int, int, int] | None = None
@@ -73,10 +78,10 @@ class EventFile:
 
     def _take(self, block: bytes) -> tuple[dict[str, Any], ...]:
         *whole, rest = block.split(b"\n")
-        events = [event for line in whole if (event := parse_event(line)) is not None]
+        events = [event for line in whole if (event := self._parse(line)) is not None]
         consumed = len(block) - len(rest)
         # Only a whole object ends with its bracket: nothing of it is missing but the end of the line.
-        last = parse_event(rest) if rest.endswith(b"}") else None
+        last = self._parse(rest) if rest.endswith(b"}") else None
         if last is not None:
             events.append(last)
         if last is not None or len(rest) > LONGEST_LINE:
