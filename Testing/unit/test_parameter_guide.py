@@ -51,7 +51,7 @@ def test_no_row_is_stale() -> None:
 
 def test_sources_are_the_papers_where_a_default_is_theirs() -> None:
     def sources(method: str, preset: str) -> dict[str, str]:
-        return {row.title: row.source for row in settings_of(method, preset)}
+        return {row.name.removeprefix("settings."): row.source for row in settings_of(method, preset)}
 
     k23 = sources("wgan-gp", "k23")
     assert [k23[name] for name in ("penalty", "critic_steps", "optimiser.betas", "network.latent_size", "batch")] == [
@@ -67,6 +67,7 @@ def test_a_given_autoencoder_takes_its_settings_along() -> None:
     rows = settings_of("ldm-vqvae", "small")
     assert AUTOENCODER in {row.group for row in rows}
     assert AUTOENCODER not in {row.group for row in settings_of("ldm-vqvae", "small", autoencoder=True)}
+    assert {row.title for row in rows if row.group == "Split"} == {"seed", "validation", "test", "same_person"}
     unused = next(row for row in rows if row.name == "settings.autoencoder.prior.width")
     assert "Not used" in unused.meaning
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 from CranialAugmentationTrainerLib.datasets.case_grid import read_masks
 from CranialAugmentationTrainerLib.datasets.skull_case import BrokenCase, SkullCase
@@ -40,6 +41,10 @@ COLUMNS = 3
 # Pixels of a view, between views, and of the line below them; rays to a side of a view.
 VIEW, GAP, FOOTER, RAYS = 300, 8, 34, 420
 FILL = 0.9
+# Millimetres of the voxels that are drawn, and the share of bone that counts in them: thin bone must not vanish.
+FINE, LEVEL = 1.2, 0.4
+# Of coarser voxels, by which their steps are smoothed.
+SMOOTHED = 0.6
 SMOOTHING = (0.9, 1.6)
 # From where a head is seen whose defect does not say: its right, in front and a little above.
 OBLIQUE = (RIGHT + ANTERIOR + 0.6 * SUPERIOR) / np.linalg.norm([1.0, 1.0, 0.6])
@@ -51,7 +56,8 @@ Picture = npt.NDArray[np.uint8]
 
 def evenly_chosen(cases: Sequence[SkullCase], count: int = SHOWN) -> list[SkullCase]:
     """``count`` cases spread evenly over all of them, in their order; fewer where there are fewer."""
-    places = np.unique(np.linspace(0, len(cases) - 1, min(count, len(cases))).round().astype(int)) if cases else []
+    shown = min(count, len(cases))
+    places = [round(number * (len(cases) - 1) / max(1, shown - 1)) for number in range(shown)]
     return [cases[place] for place in places]
 
 
@@ -96,6 +102,7 @@ def view_of(skull: Volume, defect: Volume) -> Image.Image:
     Raises:
         UserError: there is no bone.
     """
+    skull, defect = _finer(skull), _finer(defect)
     missing = defect.voxels > 0
     whole = skull.with_voxels((skull.voxels > 0) | missing)
     place = place_head(whole)
@@ -114,6 +121,30 @@ def _drawn(case: SkullCase) -> Image.Image | BrokenCase:
         return view_of(*read_masks(case))
     except UserError as error:
         return BrokenCase(case.name, case.masks[0], error.problem)
+
+
+def _finer(mask: Volume) -> Volume:
+    """The mask in voxels of about a millimetre, between which rays find a surface; generators' are of several."""
+    factors = [max(1, round(size / FINE)) for size in mask.spacing]
+    if max(factors) == 1:
+        return mask
+    # A step from voxel to voxel is no shape of the head's.
+    shares: npt.NDArray[np.float32] = ndimage.gaussian_filter((mask.voxels > 0).astype(np.float32), SMOOTHED)
+    for axis, factor in enumerate(factors[::-1]):
+        shares = _between(shares, axis, factor)
+    matrix = mask.ijk_to_ras.copy()
+    matrix[:3, :3] /= factors
+    matrix[:3, 3] = mask.grid.ras_of([(1.0 / factor - 1.0) / 2.0 for factor in factors])[0]
+    return Volume((shares > LEVEL).astype(np.uint8), matrix, mask.name)
+
+
+def _between(shares: npt.NDArray[np.float32], axis: int, factor: int) -> npt.NDArray[np.float32]:
+    """``factor`` voxels for each one along an axis, linearly; the first of them begins before its middle."""
+    size = shares.shape[axis]
+    places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0.0, size - 1.0)
+    below = np.floor(places).astype(int)
+    part = (places - below).astype(np.float32).reshape([-1 if other == axis else 1 for other in range(3)])
+    return shares.take(below, axis) * (1.0 - part) + shares.take(np.minimum(below + 1, size - 1), axis) * part
 
 
 def _view_point(defect: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:

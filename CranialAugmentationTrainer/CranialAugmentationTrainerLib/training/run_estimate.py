@@ -31,8 +31,8 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.reconstruction.devices import available_memory
 from CranialReconstructionLib.reconstruction.main_memory import available_main_memory
 
-# A run of this many voxels a step is measured at once; a larger one from below.
-QUICK = 2 * 32**3
+# A step of so many voxels is measured at once; a larger one from below.
+QUICK = 16**3 * 4
 SMALLEST = 8
 # Of the free memory, what a run may take.
 SHARE = 0.9
@@ -110,9 +110,10 @@ def estimate_run(
     held = own if device.type == "cpu" else 0
     free += held
     stages = stages_of(settings)
-    cost, overflowed = _measured(settings, stages, held, free, end, tell)
-    grown = settings.side**3 * settings.batch / cost.voxels
-    memory = cost.memory if grown == 1.0 else _grown_memory(settings, cost, held)
+    costs, overflowed = _measured(settings, stages, held, free, end, tell)
+    cost = costs[-1]
+    voxels = settings.side**3 * settings.batch
+    memory = cost.memory if cost.voxels == voxels else _grown_memory(settings, cost, held)
     main_memory = memory if device.type == "cpu" else cost.main_memory
     stored = 2 * settings.side**3 * cases
     # Larger ones stay in their files.
@@ -120,7 +121,7 @@ def estimate_run(
     memory = main_memory if device.type == "cpu" else memory
     tell("augmentation")
     drawing, preparation = _augmentation(settings, cases)
-    timed = _timed(settings, stages, [seconds * grown for seconds in cost.seconds], drawing)
+    timed = _timed(settings, stages, grown_seconds(costs, voxels), drawing)
     return RunEstimate(
         method=settings.method,
         preset=settings.preset,
@@ -142,6 +143,20 @@ def estimate_run(
     )
 
 
+def grown_seconds(costs: Sequence[StepCost], voxels: int) -> list[float]:
+    """Seconds of a step of each kind on so many voxels: on the line through the last two measurements, as a part of
+    a step does not grow with its cases; from one alone they grow as the voxels."""
+    last = costs[-1]
+    if len(costs) < 2:
+        return [seconds * voxels / last.voxels for seconds in last.seconds]
+    former = costs[-2]
+    found = []
+    for before, seconds in zip(former.seconds, last.seconds, strict=True):
+        slope = max(0.0, (seconds - before) / (last.voxels - former.voxels))
+        found.append(seconds + slope * (voxels - last.voxels))
+    return found
+
+
 def _measured(
     settings: TrainingSettings,
     stages: Sequence[Stage],
@@ -149,40 +164,38 @@ def _measured(
     free: int,
     end: float,
     tell: Callable[[str], None],
-) -> tuple[StepCost, bool]:
-    """The largest measurement that time and memory allow, and whether a larger one did not fit the memory."""
+) -> tuple[list[StepCost], bool]:
+    """Measurements, the largest last, and whether a still larger one did not fit the memory."""
     kinds = [kind for stage in stages for kind in stage.kinds]
     sizes = _sizes(settings)
-    found: StepCost | None = None
+    found: list[StepCost] = []
     while sizes:
-        size = sizes[0] if found is None else _next(sizes, found, held, free, end)
+        size = _next(sizes, found, held, free, end) if found else sizes[0]
         if size is None:
             break
         tell(f"steps at {size.side}^3, batches of {size.batch}")
         patience = max(0.0, end - time.monotonic()) / (2 * len(kinds))
         try:
-            found = measure_steps(size, kinds, patience)
+            found.append(measure_steps(size, kinds, patience))
         except torch.OutOfMemoryError:
-            if found is None:
+            if not found:
                 raise UserError(
                     "not even a small part of it fits the memory",
                     where=str(_device(settings)),
                     remedy="Close other programs that use it, or choose another device.",
                 ) from None
             return found, True
-        sizes = [one for one in sizes if one.side**3 * one.batch > found.voxels]
-    if found is None:
-        raise ValueError("a run has at least its own size")
+        sizes = [one for one in sizes if one.side**3 * one.batch > found[-1].voxels]
     return found, False
 
 
 def _sizes(settings: TrainingSettings) -> list[TrainingSettings]:
-    """The run itself, and smaller ones of its kind where that is large; the smallest first."""
+    """The run itself, and where that is large, smaller ones of its kind before it."""
     found = [settings]
-    side, batch = settings.side, settings.batch
-    if batch > 1:
+    side = settings.side
+    if settings.batch > 1:
         found.insert(0, replace(settings, batch=1))
-    while found[0].side ** 3 * found[0].batch > QUICK and side // 2 >= SMALLEST:
+    while found[0].side ** 3 > QUICK and side // 2 >= SMALLEST:
         side //= 2
         try:
             smaller = with_size(settings, side, 1)
@@ -190,20 +203,17 @@ def _sizes(settings: TrainingSettings) -> list[TrainingSettings]:
         except UserError:
             break
         found.insert(0, smaller)
-    quick = [one for one in found if one.side**3 * one.batch <= QUICK]
-    return found[max(0, len(quick) - 1) :]
+    return found if settings.side**3 * settings.batch > QUICK else [settings]
 
 
 def _next(
-    sizes: Sequence[TrainingSettings], found: StepCost, held: int, free: int, end: float
+    sizes: Sequence[TrainingSettings], found: Sequence[StepCost], held: int, free: int, end: float
 ) -> TrainingSettings | None:
     """The largest of the sizes for which there seem to be time and memory; None if there is none."""
     for size in reversed(sizes):
-        grown = size.side**3 * size.batch / found.voxels
         # The first of a kind takes longer, and building the network takes a while too.
-        seconds = 3.0 * sum(found.seconds) * grown
-        memory = _grown_memory(size, found, held)
-        if seconds <= end - time.monotonic() and memory <= SHARE * free:
+        seconds = 3.0 * sum(grown_seconds(found, size.side**3 * size.batch))
+        if seconds <= end - time.monotonic() and _grown_memory(size, found[-1], held) <= SHARE * free:
             return size
     return None
 

@@ -12,7 +12,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from CranialAugmentationTrainerLib.generators.latent_diffusion import LatentDiffusion
 from CranialAugmentationTrainerLib.generators.method import Generator
@@ -110,7 +110,7 @@ def measure_steps(settings: TrainingSettings, kinds: Sequence[StepKind], patienc
         torch.cuda.reset_peak_memory_stats(device)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(task_of(settings), DataLoader([cases] * (2 * len(kinds)), batch_size=None))
+        trainer.fit(task_of(settings), DataLoader(_Repeated(cases, 2 * len(kinds)), batch_size=None))
     main = peak_main_memory()
     return StepCost(settings.side, settings.batch, tuple(clock.seconds), _peak(device, main), main)
 
@@ -160,6 +160,18 @@ class _Clock(lightning.Callback):
         self._again = not self._again and took < self.patience
         if not self._again and len(self.seconds) == len(self.kinds):
             trainer.should_stop = True
+
+
+class _Repeated(Dataset[torch.Tensor]):
+    def __init__(self, cases: torch.Tensor, times: int) -> None:
+        self.cases = cases
+        self.times = times
+
+    def __len__(self) -> int:
+        return self.times
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        return self.cases
 
 
 def _wait(device: torch.device) -> None:

@@ -50,7 +50,8 @@ class Setting:
     @property
     def title(self) -> str:
         """The name without what its group says already."""
-        return self.name.removeprefix(_BELOW if self.group == AUTOENCODER else "settings.")
+        name = self.name.removeprefix(_BELOW) if self.group == AUTOENCODER else self.name
+        return name.removeprefix("settings.").removeprefix(f"{self.group.lower()}.")
 
 
 def settings_of(method: str, preset: str, autoencoder: bool = False) -> tuple[Setting, ...]:
