@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 
 if sys.platform != "win32":
     import resource
@@ -13,8 +14,11 @@ def peak_main_memory() -> int:
     """Bytes of main memory, at the most, since the process began; what is given back is not taken off."""
     if sys.platform == "win32":
         return _windows()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(most) if sys.platform == "darwin" else int(most) * 1024
+    if sys.platform == "darwin":
+        return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # What getrusage tells on Linux begins with the memory of whoever started the process.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
 
 
 class _Counters(ctypes.Structure):
