@@ -157,4 +157,5 @@ def test_the_peak_of_memory_is_not_forgotten() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     grown, after = map(int, done.stdout.split())
     assert grown > 80_000_000
-    assert after >= 0
+    # Linux counts in batches.
+    assert after > -1_000_000
