@@ -111,7 +111,7 @@ def test_a_wrong_value_is_told_as_training_would_tell_it(name: str, text: str, t
 
 
 def test_every_method_is_in_a_family_with_what_its_papers_report() -> None:
-    assert tuple(methods.METHODS) == METHODS
+    assert (tuple(methods.METHODS), tuple(methods.PRESETS)) == (METHODS, PRESETS)
     assert set(methods.FAMILIES) == {
         "Autoencoders", "Adversarial", "Introspective", "Quantised", "Diffusion", "Reconstruction",
     }  # fmt: skip

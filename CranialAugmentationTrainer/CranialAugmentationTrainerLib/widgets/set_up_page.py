@@ -12,16 +12,16 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CranialAugmentationTrainerLib.cli.train import PRESETS
 from CranialAugmentationTrainerLib.widgets.settings_tree import SettingsTree
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession, kept_folders
 from CranialAugmentationTrainerLib.workflow.commands import Command
 from CranialAugmentationTrainerLib.workflow.data_check import DataCheck, check_words, read_data_check
 from CranialAugmentationTrainerLib.workflow.estimating import estimate_words, read_estimate
-from CranialAugmentationTrainerLib.workflow.methods import ALL, FAMILIES, METHODS
+from CranialAugmentationTrainerLib.workflow.methods import ALL, FAMILIES, METHODS, PRESETS
 from CranialAugmentationTrainerLib.workflow.parameter_guide import settings_of
 from CranialAugmentationTrainerLib.workflow.set_up import (
+    GEOMETRIC,
     SetUp,
     augment_of,
     autoencoder_runs,
@@ -33,7 +33,7 @@ from CranialAugmentationTrainerLib.workflow.set_up import (
 )
 from CranialReconstructionLib.errors import UserError
 
-GEOMETRIC = ("none", "basic", "heavy", "extreme")
+NAMES = tuple(PRESETS)
 
 
 class SetUpPage(TrainerPage):
@@ -53,6 +53,7 @@ class SetUpPage(TrainerPage):
         "methodSelector": "QComboBox",
         "methodText": "QLabel",
         "presetSelector": "QComboBox",
+        "presetText": "QLabel",
         "autoencoderSelector": "QComboBox",
         "autoencoderSelectorLabel": "QLabel",
         "geometricSelector": "QComboBox",
@@ -89,7 +90,7 @@ class SetUpPage(TrainerPage):
         self.ui.checkDataButton.connect("clicked()", self.check_data)
         self.ui.familySelector.connect("activated(int)", self._choose_family)
         self.ui.methodSelector.connect("activated(int)", self._choose_method)
-        self.ui.presetSelector.connect("activated(int)", lambda index: self.choose(preset=PRESETS[index]))
+        self.ui.presetSelector.connect("activated(int)", lambda index: self.choose(preset=NAMES[index]))
         self.ui.autoencoderSelector.connect("activated(int)", self._choose_autoencoder)
         self.ui.geometricSelector.connect("activated(int)", lambda index: self._choose_augmentation())
         self.ui.maskingBox.connect("clicked()", self._choose_augmentation)
@@ -240,7 +241,8 @@ class SetUpPage(TrainerPage):
         self.ui.methodSelector.addItems([one.title for one in members])
         self.ui.methodSelector.currentIndex = members.index(method)
         self.ui.methodText.text = f"{_(method.good_for)}\n{method.published}"
-        self.ui.presetSelector.currentIndex = PRESETS.index(chosen.preset)
+        self.ui.presetText.text = _(PRESETS[chosen.preset])
+        self.ui.presetSelector.currentIndex = NAMES.index(chosen.preset)
         names = chosen.augment.split("+")
         geometric = next((name for name in names if name in GEOMETRIC), "none")
         self.ui.geometricSelector.currentIndex = GEOMETRIC.index(geometric)

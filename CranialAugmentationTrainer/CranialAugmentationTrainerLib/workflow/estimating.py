@@ -47,7 +47,7 @@ class Estimate:
     def summary(self) -> str:
         """A few sentences."""
         stages = [f"{stage.name} {stage.steps:,} steps of {_short(stage.seconds_a_step)}" for stage in self.stages]
-        text = f"About {duration_in_words(self.seconds)} on {self.device}, without validations and previews: "
+        text = f"About {duration_in_words(max(1.0, self.seconds))} on {self.device}, without validations and previews: "
         text += "; ".join(stages) + "."
         if self.preparation:
             text += f" Of it {duration_in_words(self.preparation)} go into registering pairs before the first step."

@@ -132,4 +132,11 @@ ALL = (
     ),
 )
 METHODS = {method.name: method for method in ALL}
+# Preset -> what it is for.
+PRESETS = {
+    "k23": "K23's sizes, 128 voxels an edge: for a GPU.",
+    "w24": "W24's sizes, 256 voxels an edge: for a large GPU, and much time.",
+    "small": "64 voxels an edge: runs on two processor cores.",
+    "tiny": "16 voxels an edge: only to try whether everything works.",
+}
 FAMILIES = tuple(dict.fromkeys(method.family for method in ALL))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
-from CranialAugmentationTrainerLib.training.training_settings import training_settings
+from CranialAugmentationTrainerLib.training.training_settings import AUGMENTATIONS, training_settings
 from CranialAugmentationTrainerLib.workflow.launch import Launch
 from CranialAugmentationTrainerLib.workflow.local_runs import start_run
 from CranialAugmentationTrainerLib.workflow.methods import METHODS
@@ -23,6 +23,8 @@ from CranialAugmentationTrainerLib.workflow.run_order import RunOrder, order_of
 from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 from CranialReconstructionLib.errors import UserError
 
+# Of online augmentation, the geometric presets, of which a run has one or none.
+GEOMETRIC = tuple(name for name in AUGMENTATIONS if name not in ("masking", "registration"))
 # Names of folders that every system can have.
 _NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f]*[^\\/:*?\"<>|\x00-\x1f .]")
 
