@@ -66,7 +66,7 @@ def settings_of(method: str, preset: str, autoencoder: bool = False) -> tuple[Se
     found = []
     for name, value in leaves(training_settings(method, preset)):
         below = name.startswith(_BELOW)
-        if name in NAMED_ELSEWHERE or (autoencoder and below):
+        if name in NAMED_ELSEWHERE or (autoencoder and _is_the_autoencoders(name)):
             continue
         key = key_of(name)
         group = AUTOENCODER if below else _GROUP_OF[key]
@@ -94,7 +94,7 @@ def changed_settings(order: RunOrder) -> dict[str, str]:
         for name, value in changed
         if name not in NAMED_ELSEWHERE
         and as_text(value) != as_text(usual[name])
-        and not (given and (name.startswith(_BELOW) or name == "settings.autoencoder_steps"))
+        and not (given and _is_the_autoencoders(name))
     }
 
 
@@ -129,6 +129,11 @@ def as_text(value: Any) -> str:
 def key_of(name: str) -> str:
     """The name that a setting's text stands under: that of the method itself, for the autoencoder below."""
     return f"settings.{name.removeprefix(_BELOW)}" if name.startswith(_BELOW) else name
+
+
+def _is_the_autoencoders(name: str) -> bool:
+    """Whether a setting means nothing where a trained autoencoder is given."""
+    return name.startswith(_BELOW) or name == "settings.autoencoder_steps"
 
 
 def _leaves(table: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
