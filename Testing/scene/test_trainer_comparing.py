@@ -30,8 +30,10 @@ from CranialAugmentationTrainerLib.workflow.comparing import (
     ComparisonOrder,
     InstallOrder,
     comparable,
+    names_best_first,
     plain_name,
     proposed_folders,
+    rows_of,
     show_comparison,
 )
 from CranialAugmentationTrainerLib.workflow.local_runs import start_run
@@ -129,6 +131,24 @@ def test_results_are_read_once_they_are_there_and_again_when_they_change(tmp_pat
     assert "not a comparison" in results.problem
     assert not results.look(tmp_path)
     assert "not a comparison" in results.problem
+
+
+def test_rows_of_a_comparison_are_texts_for_a_person() -> None:
+    comparison = some_comparison()
+    rows = rows_of(comparison)
+    assert [(row.network, row.best, row.kind, row.cases, row.failed) for row in rows] == [
+        ("a", True, "own", "2", "0"),
+        ("b", False, "own", "2", "1"),
+    ]
+    assert rows[0].figures == ("0.700 (0.650-0.750), 0.700",)
+    assert "5 cases of skulls, augmentation none, 20 steps" in rows[0].about
+    assert names_best_first(replace(comparison, winner="b")) == ("b", "a")
+    assert comparison.verdicts() == (
+        "DSC, the skulls' own defects: 1 skulls are too few to tell any difference from chance.",
+    )
+    clear = replace(comparison.differences[0], count=12, p_value=0.001, corrected=0.001)
+    (verdict,) = replace(comparison, differences=(clear,)).verdicts()
+    assert "a is better than b (median difference 0.200, p 0.001)" in verdict
 
 
 def test_tables_of_a_comparison_are_saved_with_the_scene(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +181,7 @@ class Comparison:
         """Which differences of a figure are more than chance, in sentences, by kind."""
         label = {entry.name: entry.label for entry in self.figures}[figure]
         better = {entry.name: entry.higher_is_better for entry in self.figures}[figure]
-        return tuple(self._verdict(kind, figure, label, better) for kind in self.kinds) if self._pairs else ()
-
-    @property
-    def _pairs(self) -> int:
-        return len(list(combinations(self.networks, 2)))
+        return tuple(self._verdict(kind, figure, label, better) for kind in self.kinds) if self.differences else ()
 
     def _verdict(self, kind: Kind, figure: str, label: str, higher: bool) -> str:
         found = [entry for entry in self.differences if (entry.kind, entry.figure) == (kind.name, figure)]
@@ -199,7 +194,8 @@ class Comparison:
                 told.append(f"{best} is better than {other} ({by})")
         opening = f"{label}, {kind.words}: "
         if told:
-            return f"{opening}{'; '.join(told)}; all others may be chance."
+            others = "; all other differences may be chance" if len(told) < len(found) else ""
+            return f"{opening}{'; '.join(told)}{others}."
         count = max((entry.count for entry in found), default=0)
         # The smallest p that so many pairs can give, were every skull better with one of the two.
         if len(found) * 2.0 ** (1 - count) >= LEVEL:

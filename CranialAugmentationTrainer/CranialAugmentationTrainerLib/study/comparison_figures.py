@@ -8,14 +8,14 @@ from itertools import combinations
 import numpy as np
 
 from CranialAugmentationTrainerLib.study.comparison import Difference, Figure, Line
-from CranialAugmentationTrainerLib.study.grid_measuring import ANYWHERE, averaged
+from CranialAugmentationTrainerLib.study.grid_measuring import ANYWHERE, OWN, averaged
 from CranialReconstructionLib.evaluation.case import CaseScores
 from CranialReconstructionLib.evaluation.cohort import METRICS, Cohort, Metric, PairedTest, paired_test
 
 # Of the metrics, those that networks are compared by; the first decides.
 COMPARED = tuple(metric for metric in METRICS if metric.field in ("dice", "boundary_dice", "hausdorff95_pooled"))
 FIGURES = tuple(Figure(metric.field, metric.label, metric.definition, metric.higher_is_better) for metric in COMPARED)
-DECIDING = "highest mean DSC with cuts all over the vault; a failed case counts as 0"
+RULE = "highest mean DSC with cuts all over the vault, then with own defects; a failed case counts as 0"
 
 ByKind = Mapping[str, Mapping[str, CaseScores]]
 
@@ -61,8 +61,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def winner(scores: Mapping[str, ByKind]) -> tuple[str, str]:
     """The network that does best, and by what rule."""
-    means = {name: np.mean([found.dice for found in kinds[ANYWHERE].values()]) for name, kinds in scores.items()}
-    return max(means, key=lambda name: means[name]), DECIDING
+
+    def figures(name: str) -> list[float]:
+        found = [scores[name].get(kind, {}) for kind in (ANYWHERE, OWN)]
+        return [float(np.mean([case.dice for case in cases.values()])) if cases else 0.0 for cases in found]
+
+    return max(scores, key=figures), RULE
 
 
 def _test(

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import qt
 from slicer.i18n import tr as _
 
-from CranialAugmentationTrainerLib.study.comparison import FILE, Comparison
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.workflow.commands import Command, find
@@ -19,16 +18,19 @@ from CranialAugmentationTrainerLib.workflow.comparing import (
     ComparisonOrder,
     InstallOrder,
     comparable,
+    names_best_first,
     plain_name,
     plot_of,
     proposed_folders,
+    results_of,
+    rows_of,
     show_comparison,
 )
 from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 
 RUN = qt.Qt.UserRole
 # Of the picture in the page; it is opened in full beside.
-PICTURE_WIDTH = 520
+PICTURE_WIDTH = 400
 
 
 class ComparisonPage(TrainerPage):
@@ -81,7 +83,7 @@ class ComparisonPage(TrainerPage):
     def bind(self, parameters: Any) -> None:
         """Show the choices of this scene, and follow a comparison that is under way."""
         super().bind(parameters)
-        self._listed = ()
+        self._listed, self._results = (), ComparisonFolder()
         if parameters is None:
             return
         command = find(self._title, parameters.comparison.folder, COMMAND)
@@ -172,47 +174,43 @@ class ComparisonPage(TrainerPage):
             name=found.winner, rule=found.rule, count=len(found.skulls), part=found.part, data=Path(found.data).name
         )
         self.ui.foundText.text = "\n".join([words, *found.warnings])
-        self._fill_table(found)
+        self._fill_table()
         picture = qt.QPixmap(str(plot_of(choices.folder)))
         if not picture.isNull():
             picture = picture.scaledToWidth(PICTURE_WIDTH, qt.Qt.SmoothTransformation)
         self.ui.plotLabel.setPixmap(picture)
-        self._offer(found, choices)
+        self._offer(choices)
         self.do(lambda: show_comparison(self.session.node, choices.folder, found))
         self.refresh()
 
-    def _fill_table(self, found: Comparison) -> None:
-        table = self.ui.linesTable
-        titles = [_("Network"), _("Measured on"), *(figure.label for figure in found.figures), _("Failed")]
-        rows = [(network, kind) for kind in found.kinds for network in found.networks]
+    def _fill_table(self) -> None:
+        found = self._results.found
+        if found is None:
+            return
+        table, rows = self.ui.linesTable, rows_of(found)
+        labels = [figure.label for figure in found.figures]
+        titles = [_("Network"), _("Measured on"), *labels, _("Cases"), _("Failed")]
         table.setColumnCount(len(titles))
         table.setHorizontalHeaderLabels(titles)
         table.setRowCount(len(rows))
-        for number, (network, kind) in enumerate(rows):
-            lines = [found.line(network.name, kind.name, figure.name) for figure in found.figures]
-            best = _("{name} (best)").format(name=network.name) if network.name == found.winner else network.name
-            about = _("{run}\nLearned from {data}, {cases} cases, {steps} steps, augmentation {augmentation}").format(
-                run=network.run,
-                data=", ".join(network.data),
-                cases=network.training_cases,
-                steps=network.steps,
-                augmentation=network.augmentation,
-            )
-            cells = [(best, about), (kind.name, kind.words)]
-            cells += [
-                (line.in_words(), _("Median (quartiles), mean of {count} cases").format(count=line.count))
-                for line in lines
-            ]
-            cells.append((str(lines[0].failed), _("Bone was found where none is missing, or none where some is.")))
+        failed = _("Bone was found where none is missing, or none where some is.")
+        for number, row in enumerate(rows):
+            name = _("{name} (best)").format(name=row.network) if row.best else row.network
+            cells = [(name, row.about), (row.kind, row.measured)]
+            cells += [(text, _("Median (quartiles), mean")) for text in row.figures]
+            cells += [(row.cases, row.measured), (row.failed, failed)]
             for column, (text, tip) in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(tip)
                 table.setItem(number, column, item)
         table.resizeColumnsToContents()
 
-    def _offer(self, found: Comparison, choices: Any) -> None:
+    def _offer(self, choices: Any) -> None:
         """Propose the best network, and what to call it."""
-        names = sorted((network.name for network in found.networks), key=lambda name: name != found.winner)
+        found = self._results.found
+        if found is None:
+            return
+        names = names_best_first(found)
         if choices.network not in names:
             choices.network = found.winner
         self.ui.networkSelector.clear()
@@ -241,7 +239,7 @@ class ComparisonPage(TrainerPage):
         choices = parameters.comparison
         run = Path(found.network(choices.network).run)
         name, folder = choices.package.strip(), choices.folder
-        order = InstallOrder(run, name, choices.licence, choices.words, folder / FILE, choices.replace)
+        order = InstallOrder(run, name, choices.licence, choices.words, results_of(folder), choices.replace)
         words = self.do(lambda: order.words(folder / "packages" / name))
         if words is not None:
             told = _("Cranial Reconstruction offers the model {name} now.").format(name=name)

@@ -156,6 +156,63 @@ class ComparisonFolder:
         return True
 
 
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One network measured in one way, as texts.
+
+    Attributes:
+        network: its name; about: more of it, several lines.
+        best: whether it is the winner.
+        kind: a short word; measured: what that means.
+        figures: median, quartiles and mean of each.
+        cases, failed: how many.
+    """
+
+    network: str
+    about: str
+    best: bool
+    kind: str
+    measured: str
+    figures: tuple[str, ...]
+    cases: str
+    failed: str
+
+
+def rows_of(comparison: Comparison) -> tuple[ComparisonRow, ...]:
+    """A row for each kind and network."""
+    rows = []
+    for kind in comparison.kinds:
+        for network in comparison.networks:
+            lines = [comparison.line(network.name, kind.name, figure.name) for figure in comparison.figures]
+            learned = (
+                f"{network.training_cases} cases of {', '.join(network.data)}, augmentation {network.augmentation}"
+            )
+            rows.append(
+                ComparisonRow(
+                    network.name,
+                    f"{network.run}\nLearned from {learned}, {network.steps} steps",
+                    network.name == comparison.winner,
+                    kind.name,
+                    kind.words,
+                    tuple(line.in_words() for line in lines),
+                    str(len(comparison.scores[network.name][kind.name])),
+                    str(lines[0].failed),
+                )
+            )
+    return tuple(rows)
+
+
+def names_best_first(comparison: Comparison) -> tuple[str, ...]:
+    """The networks, the winner first."""
+    others = [network.name for network in comparison.networks if network.name != comparison.winner]
+    return comparison.winner, *others
+
+
+def results_of(folder: Path) -> Path:
+    """The figures of a comparison."""
+    return folder / FILE
+
+
 def plot_of(folder: Path) -> Path:
     """The box plots of a comparison."""
     return folder / PLOT
