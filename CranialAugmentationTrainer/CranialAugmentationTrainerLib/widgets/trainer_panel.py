@@ -11,8 +11,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from CranialAugmentationTrainerLib.scene.training_views import add_layout
+from CranialAugmentationTrainerLib.widgets.comparison_page import ComparisonPage
+from CranialAugmentationTrainerLib.widgets.latent_page import LatentPage
 from CranialAugmentationTrainerLib.widgets.parameters import TrainerParameters
 from CranialAugmentationTrainerLib.widgets.runs_page import RunsPage
+from CranialAugmentationTrainerLib.widgets.set_up_page import SetUpPage
+from CranialAugmentationTrainerLib.widgets.sets_page import SetsPage
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.widgets.watch_page import WatchPage
@@ -118,14 +122,21 @@ class TrainerPanel:
 
     def _make_pages(self) -> tuple[TrainerPage, ...]:
         self.runs = RunsPage(self.session, self._set_up)
+        self.set_up = SetUpPage(self.session)
         self.watch = WatchPage(self.session)
-        pages = (self.runs, self.watch)
+        self.sets = SetsPage(self.session)
+        self.latent = LatentPage(self.session)
+        self.comparison = ComparisonPage(self.session)
+        pages = (self.runs, self.set_up, self.watch, self.sets, self.latent, self.comparison)
         for page in pages:
             self.ui.pages.layout().addWidget(page.page)
         return pages
 
     def _set_up(self, like: Path | None) -> None:
-        """Open the page that sets up a run."""
+        """Open the page that sets up a run: a new one, or one like that in a folder."""
+        self.set_up.ui.pageButton.collapsed = False
+        if like is not None:
+            self.set_up.fill_from(like)
 
     def _show_work(self) -> None:
         commands = self.session.commands

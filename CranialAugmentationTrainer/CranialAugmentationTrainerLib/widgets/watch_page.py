@@ -18,7 +18,8 @@ from CranialAugmentationTrainerLib.scene.loss_curves import (
 )
 from CranialAugmentationTrainerLib.scene.preview_surfaces import previews_of
 from CranialAugmentationTrainerLib.scene.sequences import frame_values, models_of, show_frame
-from CranialAugmentationTrainerLib.scene.training_views import LAYOUT, show_chart
+from CranialAugmentationTrainerLib.scene.training_views import show_chart
+from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.runs_page import shown_runs
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
@@ -26,10 +27,6 @@ from CranialAugmentationTrainerLib.workflow.run_rows import concerns_of
 from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch
 from CranialAugmentationTrainerLib.workflow.showing import show_curves, show_next_preview
 from CranialReconstructionLib.scene.surfaces import set_visible
-
-# As qMRMLThreeDView counts the axes: -x, +x, -y, +y, -z, +z.
-ANTERIOR = 3
-CLOSER = 1.5
 
 
 class WatchPage(TrainerPage):
@@ -52,7 +49,7 @@ class WatchPage(TrainerPage):
         # What each run's curves in the scene were made of.
         self._drawn: dict[Path, object] = {}
         self._refused: set[Path] = set()
-        self._looked_at = False
+        self._view = FrontView()
         self.ui.curveList.connect("itemChanged(QListWidgetItem*)", self._choose_curves)
         self.ui.plotButton.connect("clicked()", self.show_views)
         self.ui.previewSlider.connect("valueChanged(int)", self._move)
@@ -62,7 +59,7 @@ class WatchPage(TrainerPage):
         """Show the choices of this scene."""
         super().bind(parameters)
         self._drawn, self._refused = {}, set()
-        self._looked_at = False
+        self._view.forget()
 
     def tick(self) -> None:
         """Draw what the ticked runs have told, and one preview of the selected one."""
@@ -93,9 +90,8 @@ class WatchPage(TrainerPage):
     def show_views(self) -> None:
         """Arrange the views: skulls above, curves below."""
         node = self.session.node
-        slicer.app.layoutManager().setLayout(LAYOUT)
+        self._view.look()
         show_chart(slicer.mrmlScene, loss_chart(node))
-        self._look()
 
     @property
     def _watch(self) -> RunWatch | None:
@@ -122,7 +118,7 @@ class WatchPage(TrainerPage):
             self._refused.add(watch.folder)
         if drawn:
             self.refresh()
-            self._look()
+            self._view.look()
 
     def _hide_other_runs(self, parameters: Any) -> None:
         """Of runs that are not ticked the curves are hidden; of those not selected the skulls."""
@@ -188,16 +184,3 @@ class WatchPage(TrainerPage):
 
     def _show_latest(self) -> None:
         self._move(self.ui.previewSlider.maximum)
-
-    def _look(self) -> None:
-        """From the front at the whole row, the first time that there is one."""
-        manager = slicer.app.layoutManager()
-        if self._looked_at or self._browser is None or manager.threeDViewCount == 0:
-            return
-        self._looked_at = True
-        view = manager.threeDWidget(0).threeDView()
-        view.rotateToViewAxis(ANTERIOR)
-        view.resetFocalPoint()
-        view.resetCamera(False, True, True)
-        # A row is wide and low, the camera keeps a ball about it in view.
-        view.cameraNode().GetCamera().Dolly(CLOSER)

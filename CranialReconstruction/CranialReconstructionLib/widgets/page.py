@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import ctk
 import slicer
 
+from CranialReconstructionLib.widgets.path_edit import PathEditConnector
 from CranialReconstructionLib.widgets.segment_selector import SegmentSelectorConnector
 
 PAGES = Path(__file__).resolve().parents[2] / "Resources" / "UI"
@@ -65,12 +67,13 @@ class Page:
         """Parameter -> what shows it, as the .ui file says.
 
         Segment selectors bring their connector along: Slicer's own search for one raises as soon as a
-        parameter is a pack whose members have no widgets.
+        parameter is a pack whose members have no widgets. So do paths.
         """
+        own = {slicer.qMRMLSegmentSelectorWidget: SegmentSelectorConnector, ctk.ctkPathLineEdit: PathEditConnector}
         shown = {}
         for widget in vars(self.ui).values():
             name = widget.property("SlicerParameterName")
             if name:
-                selector = type(widget) is slicer.qMRMLSegmentSelectorWidget
-                shown[name] = SegmentSelectorConnector(widget) if selector else widget
+                connector = own.get(type(widget))
+                shown[name] = connector(widget) if connector else widget
         return shown
