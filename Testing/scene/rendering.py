@@ -33,6 +33,9 @@ class View:
         self._window = vtkEGLRenderWindow()
         self._window.SetOffScreenRendering(True)
         self._window.SetSize(*size)
+        # As in Slicer's views, unless somebody asks for it: on a computer without a graphics card it takes most of
+        # the time.
+        self._window.SetMultiSamples(0)
         # Markups and legends are drawn in layers of their own above the models.
         self._window.SetNumberOfLayers(3)
         self._window.AddRenderer(self._renderer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import torch
 from fake_generator import SIDE, FakeGenerator
 from PIL import Image
 
+from CranialAugmentationTrainerLib.cli.interpolate import SEEDS_ONLY
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.datasets.skull_case import DataSet, SkullCase
+from CranialAugmentationTrainerLib.generators.method import Generator
+from CranialAugmentationTrainerLib.generators.registry import METHODS
 from CranialAugmentationTrainerLib.latent import animation as animation_module
 from CranialAugmentationTrainerLib.latent.animation import write_animation
 from CranialAugmentationTrainerLib.latent.embedding import embed, mixing
@@ -90,9 +94,25 @@ def test_an_end_is_a_seed_a_label_volume_or_two_masks(tmp_path: Path) -> None:
         write_volume(labels.with_voxels((labels.voxels == label).astype(np.uint8)), tmp_path / name)
     pair = latent_of(f"{tmp_path / 'skull.nrrd'},{tmp_path / 'defect.nrrd'}", generator)
     torch.testing.assert_close(pair, found)
-    for wrong, reason in (("-3", "neither a seed"), ("a,b,c", "neither"), (f"{path},{path},{path}", "two files")):
+    for label, name in ((1, "skull.nrrd"), (2, "defect.nrrd")):
+        write_volume(labels.with_voxels((labels.voxels == label).astype(np.uint8)), tmp_path / "set" / "mine" / name)
+    torch.testing.assert_close(latent_of(f"{tmp_path / 'set'}:mine", generator), found)
+    for wrong, reason in (
+        ("-3", "neither a seed"),
+        ("a,b,c", "neither"),
+        (f"{path},{path},{path}", "two files"),
+        (f"{tmp_path / 'set'}:yours", "no case"),
+    ):
         with pytest.raises(UserError, match=reason):
             latent_of(wrong, generator)
+
+
+def test_only_methods_without_an_encoder_are_kept_to_seeds() -> None:
+    kinds = {
+        name: getattr(import_module(f"CranialAugmentationTrainerLib.generators.{file}"), kind)
+        for name, (file, kind) in METHODS.items()
+    }
+    assert tuple(name for name in METHODS if kinds[name].latents_from is Generator.latents_from) == SEEDS_ONLY
 
 
 def test_a_journey_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from CranialAugmentationTrainerLib.datasets.reading import read_data_set
     from CranialAugmentationTrainerLib.latent.embedding import embed, mixing
     from CranialAugmentationTrainerLib.latent.embedding_plot import plot_embedding
-    from CranialAugmentationTrainerLib.latent.encoding import encode_set
+    from CranialAugmentationTrainerLib.latent.encoding import EncodedSet, encode_set
     from CranialAugmentationTrainerLib.synthesis.generator_package import generator_source
     from CranialReconstructionLib.imaging.whole_file import whole_file
     from CranialReconstructionLib.reconstruction.devices import choose_device
@@ -49,9 +49,12 @@ def run(options: argparse.Namespace) -> int:
     if not folders or options.most < 1:
         raise UserError("there is nothing to encode", where="embed", remedy="Give --real or --synthetic FOLDER.")
     generator = generator_source(options.generator, str(choose_device(options.device))).load()
-    sets = []
+    sets: list[EncodedSet] = []
     for kind, folder in folders:
         name = f"{kind}: {folder.resolve().name}"
+        # Sets in folders of one name stay apart.
+        if any(one.source == name for one in sets):
+            name = f"{kind}: {folder.resolve()}"
         line = CountingLine(f"encoding {folder.name}")
         sets.append(encode_set(generator, read_data_set(folder), name, options.most, line))
         for broken in sets[-1].broken:

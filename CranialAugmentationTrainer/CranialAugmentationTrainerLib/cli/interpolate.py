@@ -8,20 +8,22 @@ from pathlib import Path
 from CranialAugmentationTrainerLib.cli.counting import CountingLine
 from CranialReconstructionLib.cli.command import Command
 
-# As ``latent.interpolation`` names them; this file must not load torch.
+# As ``latent.interpolation`` and ``generators`` name them; this file must not load torch.
 WAYS = ("spherical", "linear")
+# Methods without an encoder.
+SEEDS_ONLY = ("wgan-gp",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``cranial interpolate``."""
     parser.description = (
         "Decode the latents between A and B in steps: label volumes, surfaces (PLY) and an animated picture. "
-        "A and B are seeds, label volumes (1 skull, 2 missing bone), or SKULL,DEFECT: two masks. Files need a "
-        "method with an encoder."
+        "A and B are seeds, label volumes (1 skull, 2 missing bone), SKULL,DEFECT: two masks, or FOLDER:CASE: a case "
+        "of a data set. Cases need a method with an encoder."
     )
     parser.add_argument("generator", type=Path, metavar="RUN", help="a training run, or a generator's package")
-    parser.add_argument("first", metavar="A", help="seed or case file")
-    parser.add_argument("last", metavar="B", help="seed or case file")
+    parser.add_argument("first", metavar="A", help="seed or case")
+    parser.add_argument("last", metavar="B", help="seed or case")
     parser.add_argument("-o", type=Path, required=True, dest="output", metavar="FOLDER", help="for all of it")
     parser.add_argument("--steps", type=int, default=12, metavar="N", help="A and B among them (12)")
     parser.add_argument(

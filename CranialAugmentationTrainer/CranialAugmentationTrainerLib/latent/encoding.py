@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from CranialAugmentationTrainerLib.datasets.case_grid import read_case
+from CranialAugmentationTrainerLib.datasets.named_case import named_case
 from CranialAugmentationTrainerLib.datasets.skull_case import BrokenCase, DataSet, SkullCase
 from CranialAugmentationTrainerLib.sampling.sampler import LatentSampler
 from CranialAugmentationTrainerLib.sampling.settings import SamplingSettings
@@ -79,24 +79,14 @@ def latent_of(end: str, generator: CaseGenerator) -> torch.Tensor:
     """The latent (*latent_shape), on the CPU, that a user names.
 
     Args:
-        end: a seed, whose first standard normal draw it is; a label volume (1 skull, 2 missing bone); or a
-            skull and its missing bone, two masks with a comma between.
+        end: a seed, whose first standard normal draw it is, or a case as ``named_case`` takes it.
 
     Raises:
         UserError: it is none of these, or the method has no encoder.
     """
     if end.isdecimal():
         return LatentSampler(SamplingSettings("sd", int(end)), generator.latent_shape).latent(0)
-    paths = [Path(part) for part in end.split(",")]
-    missing = next((path for path in paths if not path.is_file()), None)
-    if missing is not None or len(paths) > 2:
-        raise UserError(
-            "neither a seed nor a file" if missing else "more than two files",
-            where=end,
-            remedy="Give a whole number, a label volume, or SKULL,DEFECT: two masks.",
-        )
-    case = SkullCase(end, end, labels=paths[0]) if len(paths) == 1 else SkullCase(end, end, None, paths[0], paths[1])
-    encoded = _encoded(generator, read_case(case, side_of(generator))[None])
+    encoded = _encoded(generator, read_case(named_case(end), side_of(generator))[None])
     return torch.from_numpy(encoded).reshape(generator.latent_shape)
 
 

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from CranialAugmentationTrainerLib.scene.label_surfaces import surfaces_from_file
+from CranialAugmentationTrainerLib.scene.plot_nodes import attribute_name, owned
 from CranialAugmentationTrainerLib.scene.sequences import find_frames, frame_values, new_frames, put_frame, show_frame
 from CranialReconstructionLib.errors import UserError
+
+# On the browsers of ways, and no others: the folder.
+WAY = attribute_name("Way")
 
 
 def show_interpolation(trainer: Any, folder: Path, name: str) -> Any:
@@ -32,10 +36,21 @@ def show_interpolation(trainer: Any, folder: Path, name: str) -> Any:
     browser = find_frames(trainer, f"way {folder}")
     if browser is None:
         browser = new_frames(trainer, f"way {folder}", name, "share of the way")
+        browser.SetAttribute(WAY, str(folder))
     for share, surfaces, concern in frames:
         put_frame(browser, share, surfaces, concern)
     show_frame(browser, 0)
     return browser
+
+
+def ways(trainer: Any) -> list[Any]:
+    """The browsers of all ways, in the order in which they came."""
+    return list(owned(trainer, "vtkMRMLSequenceBrowserNode", WAY))
+
+
+def folder_of(browser: Any) -> Path:
+    """The folder that a way was read from; another computer may not have it."""
+    return Path(browser.GetAttribute(WAY))
 
 
 def nearest_frame(browser: Any, share: float) -> int:

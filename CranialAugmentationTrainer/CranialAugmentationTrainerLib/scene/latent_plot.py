@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,12 @@ METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
 NAME = "name"
 MARKER_SIZE = 9.0
 
-_PLOT, _SOURCE, _FOLDER = attribute_name("LatentPlot"), attribute_name("Source"), attribute_name("Folder")
+# On the charts, series and tables of embeddings, and no others: the folder.
+PLOT = attribute_name("LatentPlot")
+_SOURCE, _FOLDER = attribute_name("Source"), attribute_name("Folder")
+
+# Rows that are selected, by the id of their series.
+Selection = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def show_embedding(trainer: Any, folder: Path) -> Any:
         UserError: it is no such folder.
     """
     method, sources = _read(folder / "embedding.json")
-    chart = next((node for node in owned(trainer, "vtkMRMLPlotChartNode", _PLOT) if _of(node, folder)), None)
+    chart = next((node for node in owned(trainer, "vtkMRMLPlotChartNode", PLOT) if _of(node, folder)), None)
     if chart is None:
         chart = new_node(trainer, "vtkMRMLPlotChartNode", f"Latent space {folder.name}", LatentPlot=str(folder))
     # Neither method gives its axes a unit.
@@ -83,7 +89,7 @@ def show_embedding(trainer: Any, folder: Path) -> Any:
     former = [
         node
         for kind in ("vtkMRMLPlotSeriesNode", "vtkMRMLTableNode")
-        for node in owned(trainer, kind, _PLOT)
+        for node in owned(trainer, kind, PLOT)
         if _of(node, folder)
     ]
     series = [_series(trainer, folder, name, source, place) for place, (name, source) in enumerate(sources.items())]
@@ -102,6 +108,50 @@ def point_of(series: Any, row: int) -> LatentPoint:
         Path(folder) if folder else None,
         (float(column_of(table, "x")[row]), float(column_of(table, "y")[row])),
     )
+
+
+def restore_points(trainer: Any) -> None:
+    """Give every chart all of its series back, after a scene was loaded.
+
+    A plot view that shows a chart before its series are loaded takes them for unchecked in its menu, and out of
+    the chart.
+    """
+    series = list(owned(trainer, "vtkMRMLPlotSeriesNode", PLOT))
+    for chart in owned(trainer, "vtkMRMLPlotChartNode", PLOT):
+        set_series(chart, [node for node in series if _of(node, Path(chart.GetAttribute(PLOT)))])
+
+
+def points_of(chart: Any) -> dict[str, tuple[LatentPoint, ...]]:
+    """All cases of a chart by source."""
+    found = {}
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        series = chart.GetNthPlotSeriesNode(number)
+        rows = range(series.GetTableNode().GetNumberOfRows())
+        found[series.GetAttribute(_SOURCE)] = tuple(point_of(series, row) for row in rows)
+    return found
+
+
+def place_of(chart: Any, point: LatentPoint) -> tuple[Any, int] | None:
+    """The series and the row of a case; None if the chart has it not."""
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        series = chart.GetNthPlotSeriesNode(number)
+        names = series.GetTableNode().GetTable().GetColumnByName(NAME)
+        if series.GetAttribute(_SOURCE) == point.source and (row := names.LookupValue(point.name)) >= 0:
+            return series, int(row)
+    return None
+
+
+def newly_selected(former: Selection, now: Selection) -> tuple[str, int] | None:
+    """Series and row of the point that was clicked; None if none was.
+
+    The plot view tells of all points that are selected, before a click and after it, and of points that were
+    clicked long ago.
+    """
+    for series, rows in now.items():
+        new = [row for row in rows if row not in former.get(series, ())]
+        if new:
+            return series, new[0]
+    return None
 
 
 def nearest_point(chart: Any, place: tuple[float, float]) -> LatentPoint:
@@ -140,7 +190,7 @@ def _series(trainer: Any, folder: Path, name: str, source: _Source, place: int) 
 
 
 def _of(node: Any, folder: Path) -> bool:
-    return bool(node.GetAttribute(_PLOT) == str(folder))
+    return bool(node.GetAttribute(PLOT) == str(folder))
 
 
 def _read(path: Path) -> tuple[str, dict[str, _Source]]:

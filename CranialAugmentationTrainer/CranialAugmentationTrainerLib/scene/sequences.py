@@ -99,7 +99,11 @@ def frame_note(browser: Any, number: int) -> str:
 
 def frame_surfaces(browser: Any, number: int) -> Surfaces:
     """The surfaces of a frame; not to be changed."""
-    return {part: sequence.GetNthDataNode(number).GetMesh() for part, sequence in _sequences(browser).items()}
+    # An empty one comes back from a saved scene as none at all.
+    return {
+        part: sequence.GetNthDataNode(number).GetMesh() or vtkPolyData()
+        for part, sequence in _sequences(browser).items()
+    }
 
 
 def show_frame(browser: Any, number: int) -> None:
