@@ -16,7 +16,7 @@ from CranialAugmentationTrainerLib.cli import embed, interpolate
 from CranialAugmentationTrainerLib.datasets.named_case import named_case
 from CranialAugmentationTrainerLib.scene.interpolation import WAY, folder_of, show_interpolation, ways
 from CranialAugmentationTrainerLib.scene.label_surfaces import surfaces_from_file
-from CranialAugmentationTrainerLib.scene.latent_case import case_models, show_case, show_only
+from CranialAugmentationTrainerLib.scene.latent_case import case_models, show_case
 from CranialAugmentationTrainerLib.scene.latent_plot import (
     LatentPoint,
     newly_selected,
@@ -28,6 +28,7 @@ from CranialAugmentationTrainerLib.scene.latent_plot import (
 )
 from CranialAugmentationTrainerLib.scene.preview_surfaces import show_previews
 from CranialAugmentationTrainerLib.scene.sequences import frame_values, models_of, show_frame
+from CranialAugmentationTrainerLib.scene.shown_alone import show_alone
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.workflow.animated_picture import animated_picture, save_animated_picture
 from CranialAugmentationTrainerLib.workflow.chosen_generator import chosen_generator
@@ -235,7 +236,7 @@ def test_a_point_leads_to_its_skull_in_place_of_the_way(application: TrainerAppl
     assert models == case_models(trainer)
     assert models["defect"].GetMesh().GetNumberOfCells() > 0
     assert (visible(models), visible(models_of(browser))) == ({True}, {False})
-    show_only(trainer, models_of(browser).values())
+    show_alone(trainer, models_of(browser).values())
     assert (visible(models), visible(models_of(browser))) == ({False}, {True})
     nodes = len(case_nodes(trainer))
     show_case(trainer, {}, "nothing")

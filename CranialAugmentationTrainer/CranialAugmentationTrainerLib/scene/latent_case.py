@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from CranialAugmentationTrainerLib.scene.interpolation import ways
 from CranialAugmentationTrainerLib.scene.label_surfaces import PARTS, Surfaces
 from CranialAugmentationTrainerLib.scene.plot_nodes import attribute_name, owned
-from CranialAugmentationTrainerLib.scene.sequences import models_of, new_model
-from CranialReconstructionLib.scene.surfaces import set_visible
+from CranialAugmentationTrainerLib.scene.sequences import new_model
+from CranialAugmentationTrainerLib.scene.shown_alone import show_alone
 
 _CASE = attribute_name("LatentCase")
 
 
 def show_case(trainer: Any, surfaces: Surfaces, name: str) -> dict[str, Any]:
-    """Show a case in place of the one before; the ways through the latent space are hidden.
+    """Show a case in place of the one before, and nothing else of the trainer's.
 
     Args:
         trainer: the parameter node.
@@ -36,19 +34,10 @@ def show_case(trainer: Any, surfaces: Surfaces, name: str) -> dict[str, Any]:
         shown.ShallowCopy(surfaces.get(part, vtkPolyData()))
         models[part].SetAndObserveMesh(shown)
         models[part].SetName(f"{name} {part}")
-    show_only(trainer, models.values())
+    show_alone(trainer, models.values())
     return models
 
 
 def case_models(trainer: Any) -> dict[str, Any]:
     """The models of the case by part; empty before one was shown."""
     return {node.GetAttribute(_CASE): node for node in owned(trainer, "vtkMRMLModelNode", _CASE)}
-
-
-def show_only(trainer: Any, shown: Collection[Any]) -> None:
-    """Of the case and the ways, which all lie in the same place, show these models and hide the others."""
-    every = [*case_models(trainer).values()]
-    for browser in ways(trainer):
-        every += models_of(browser).values()
-    for model in every:
-        set_visible(model, any(model is one for one in shown))

@@ -11,7 +11,6 @@ from slicer.i18n import tr as _
 
 from CranialAugmentationTrainerLib.scene.interpolation import WAY, folder_of, nearest_frame, show_interpolation
 from CranialAugmentationTrainerLib.scene.label_surfaces import SKULL
-from CranialAugmentationTrainerLib.scene.latent_case import show_only
 from CranialAugmentationTrainerLib.scene.sequences import (
     frame_note,
     frame_values,
@@ -19,6 +18,7 @@ from CranialAugmentationTrainerLib.scene.sequences import (
     remove_frames,
     show_frame,
 )
+from CranialAugmentationTrainerLib.scene.shown_alone import show_alone
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.latent_part import LatentPart
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
@@ -150,7 +150,7 @@ class WayPart(LatentPart):
             show_frame(browser, number)
 
     def _show_models(self) -> None:
-        show_only(self.session.node, models_of(self._browser).values())
+        show_alone(self.session.node, models_of(self._browser).values())
 
     def _play(self, on: bool) -> None:
         if self._browser is not None:
