@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from fake_generator import untrained_run
 from trainer_scene import TrainerApplication, reopened
-from training_runs import labels_of_ball, write_label_cases
+from training_runs import labels_of_ball, new_run, write_label_cases
 
+from CranialAugmentationTrainerLib.augmentation.masking_settings import masking_range
 from CranialAugmentationTrainerLib.cli.generate import LIMITS
 from CranialAugmentationTrainerLib.datasets.split import Split
 from CranialAugmentationTrainerLib.datasets.synthetic_set import SetRecord, SyntheticSet
@@ -25,18 +26,30 @@ from CranialAugmentationTrainerLib.scene.set_statistics import rows_of_table, st
 from CranialAugmentationTrainerLib.workflow import set_watch
 from CranialAugmentationTrainerLib.workflow.commands import begin
 from CranialAugmentationTrainerLib.workflow.launch import RECORD, read_launch
+from CranialAugmentationTrainerLib.workflow.run_watch import RunsWatch
 from CranialAugmentationTrainerLib.workflow.set_actions import (
     StatisticsOrder,
+    generating_runs,
     go_on_with_set,
     pause_set,
     picture_of,
     start_set,
+    trial_of,
     usual_statistics,
     words_to_go_on,
     words_to_start,
 )
-from CranialAugmentationTrainerLib.workflow.set_orders import MaskedOrder, RegisteredOrder, Skulls, SyntheticOrder
+from CranialAugmentationTrainerLib.workflow.set_orders import (
+    PLACES,
+    MaskedOrder,
+    RegisteredOrder,
+    Skulls,
+    SyntheticOrder,
+    cuts_at,
+    cuts_of_size,
+)
 from CranialAugmentationTrainerLib.workflow.set_showing import (
+    hide_sets,
     reveal_cases,
     reveal_pair,
     show_figures,
@@ -47,6 +60,7 @@ from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.imaging.files import write_volume
 
 PATIENCE = 120.0
+RUNS = {"good": "vae", "fresh": "vqvae", "other": "reconstruction"}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +134,31 @@ def test_orders_are_the_commands_words(run: Path, tmp_path: Path) -> None:
     assert "--keep-all" in SyntheticOrder(run, keep_all=True, limits=limits).words(folder)
 
 
+def test_cuts_are_asked_for_by_size_and_place() -> None:
+    for place in PLACES:
+        extent = masking_range("mixed", cuts_at(place))
+        assert extent.places == (PLACES[place],)
+    extent = masking_range("sharp", (*cuts_of_size(20.0, 2.5), *cuts_at("left", "right")))
+    assert (extent.radius, extent.small, extent.large, len(extent.places)) == ((20.0, 2.5), 0.0, 0.0, 2)
+    assert cuts_at() == ()
+
+
+def test_a_trial_is_the_first_pair_alone(tmp_path: Path) -> None:
+    order = RegisteredOrder(Skulls(tmp_path, 9, 4, "heavy", workers=3), 500.0, 5, keep_pairs=False)
+    trial = trial_of(order, tmp_path / "heads")
+    assert (trial.alpha, trial.states, trial.keep_pairs) == (500.0, 1, True)
+    assert trial.skulls == Skulls(tmp_path, 1, 4, cache=tmp_path / "heads")
+
+
+def test_runs_that_can_generate(tmp_path: Path) -> None:
+    good, fresh, other = (new_run(tmp_path / name, method) for name, method in RUNS.items())
+    for run in (good, other):
+        run.checkpoint.parent.mkdir(exist_ok=True)
+        run.checkpoint.write_bytes(b"weights")
+    assert [run.folder for run in generating_runs(RunsWatch([tmp_path]).runs)] == [good.path]
+    assert fresh.path.is_dir()
+
+
 def test_an_order_that_cannot_be_is_refused(run: Path, tmp_path: Path) -> None:
     data = write_label_cases(tmp_path / "data", 1)
     skulls = Skulls(data)
@@ -167,6 +206,7 @@ def test_a_set_is_watched_as_it_grows(run: Path, tmp_path: Path, monkeypatch: py
     assert (watch.set.accepted, watch.set.rejected, watch.set.tried) == (9, {"no defect": 3}, 12)
     assert watch.set.rate == pytest.approx(2.0)
     assert watch.set.seconds_left == pytest.approx(31 / 1.5)
+    assert set_watch.pace_of(watch.set) == "2 a second, 21 s left"
     assert [case.number for case in watch.cases] == [0, 1, 2, 4, 5, 6, 8, 9, 10]
     # A line that is half written counts once it is whole.
     with (folder / "index.jsonl").open("a") as index:
@@ -188,6 +228,7 @@ def test_a_set_is_watched_as_it_grows(run: Path, tmp_path: Path, monkeypatch: py
     now += 10.0
     watch.poll()
     assert watch.set.rate == pytest.approx(0.1)
+    assert set_watch.pace_of(replace(watch.set, rate=0.05)).startswith("20 s each, ")
     # Of the other kinds, the count is that of cases tried.
     recorded(folder, MaskedOrder(Skulls(tmp_path, 28)).words(folder))
     assert SetWatch(folder).set.share == pytest.approx(0.5)
@@ -304,7 +345,7 @@ def test_a_real_set_of_pairs_is_paused_and_seen(tmp_path: Path, application: Tra
     reveal_cases(trainer, folder)
     assert visible(*rows)
     assert not visible(*pair_models(trainer))
-    reveal_cases(trainer, None)
+    hide_sets(trainer)
     assert not visible(*rows)
     # A set whose pairs were not kept has none to show.
     for path in (folder / "pairs").iterdir():

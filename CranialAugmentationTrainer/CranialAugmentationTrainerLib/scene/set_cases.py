@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from CranialAugmentationTrainerLib.scene.label_surfaces import SKULL
 from CranialAugmentationTrainerLib.scene.plot_nodes import attribute_name, owned
 from CranialAugmentationTrainerLib.scene.preview_surfaces import case_in_row, joined
 from CranialAugmentationTrainerLib.scene.sequences import (
@@ -20,13 +21,15 @@ from CranialAugmentationTrainerLib.scene.sequences import (
     remove_frames,
     show_frame,
 )
-from CranialReconstructionLib.scene.surfaces import set_visible
 
 IN_A_ROW = 5
 ROWS = 4
 FIRST = IN_A_ROW * ROWS
+# Of skulls, so that a defect at the back is seen from the front.
+OPACITY = 0.55
 
 _KEY = "cases "
+_FRAMES = attribute_name("Frames")
 
 
 def show_case(trainer: Any, folder: Path, name: str, number: int, volume: Path, state: str = "") -> Any:
@@ -51,6 +54,7 @@ def show_case(trainer: Any, folder: Path, name: str, number: int, volume: Path, 
     browser = rows_of(trainer, folder)
     if browser is None:
         browser = new_frames(trainer, _KEY + str(folder), f"{name} cases", "row")
+        models_of(browser)[SKULL].GetDisplayNode().SetOpacity(OPACITY)
     former = frame_values(browser)
     follows = not former or browser.GetSelectedItemNumber() in (-1, len(former) - 1)
     row, shown = place // IN_A_ROW, {}
@@ -84,11 +88,8 @@ def forget_cases(trainer: Any, folder: Path) -> None:
         remove_frames(trainer, browser)
 
 
-def reveal_rows(trainer: Any, folder: Path | None) -> None:
-    """Show the rows of this set, and hide those of all others; None hides all."""
-    attribute = attribute_name("Frames")
-    for browser in owned(trainer, "vtkMRMLSequenceBrowserNode", attribute):
-        key = browser.GetAttribute(attribute)
-        if key.startswith(_KEY):
-            for model in models_of(browser).values():
-                set_visible(model, folder is not None and key == _KEY + str(folder))
+def row_models(trainer: Any) -> list[Any]:
+    """The models of the rows of all sets."""
+    browsers = owned(trainer, "vtkMRMLSequenceBrowserNode", _FRAMES)
+    rows = [browser for browser in browsers if browser.GetAttribute(_FRAMES).startswith(_KEY)]
+    return [model for browser in rows for model in models_of(browser).values()]

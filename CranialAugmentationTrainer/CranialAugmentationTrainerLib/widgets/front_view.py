@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import slicer
+import vtk
 
 from CranialAugmentationTrainerLib.scene.training_views import LAYOUT
 
 # As qMRMLThreeDView counts the axes: -x, +x, -y, +y, -z, +z.
 ANTERIOR = 3
+CLOSER = 1.3
 
 
 class FrontView:
@@ -20,8 +25,12 @@ class FrontView:
         """The next skull is a first one again."""
         self._looked_at = False
 
-    def look(self) -> None:
-        """From the front at all that is there, the first time; always with the 3D view beside the plot."""
+    def look(self, models: Collection[Any] = ()) -> None:
+        """From the front at all that is there, the first time; always with the 3D view beside the plot.
+
+        Args:
+            models: to look at alone. Without any, hidden ones count too: the view's box lies about them all.
+        """
         manager = slicer.app.layoutManager()
         if manager.layout != LAYOUT:
             manager.setLayout(LAYOUT)
@@ -32,3 +41,16 @@ class FrontView:
         view.rotateToViewAxis(ANTERIOR)
         view.resetFocalPoint()
         view.resetCamera(False, True, True)
+        bounds = vtk.vtkBoundingBox()
+        for model in models:
+            # Those of an empty model are turned inside out, and add nothing.
+            ends = [0.0] * 6
+            model.GetRASBounds(ends)
+            bounds.AddBounds(ends)
+        if bounds.IsValid():
+            ends = [0.0] * 6
+            bounds.GetBounds(ends)
+            # The camera keeps a ball about them in view; a row is wide and low.
+            view.renderWindow().GetRenderers().GetFirstRenderer().ResetCamera(ends)
+            view.cameraNode().GetCamera().Dolly(CLOSER)
+            view.renderWindow().GetRenderers().GetFirstRenderer().ResetCameraClippingRange()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 # The wrapper resolves annotations when the class is made, so the names of nodes stand here.
 from slicer import vtkMRMLPlotChartNode, vtkMRMLSequenceBrowserNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import Maximum, Minimum, parameterNodeWrapper, parameterPack
+from slicer.parameterNodeWrapper import Maximum, Minimum, WithinRange, parameterNodeWrapper, parameterPack
 
 if TYPE_CHECKING:
 
@@ -78,11 +78,169 @@ class WatchChoices(_Decorated):
     previews: bool = True
 
 
+class SetKind(enum.Enum):
+    """What a set is made by, and the command that makes it."""
+
+    synthetic = "generate"
+    registered = "register-pairs"
+    masked = "mask-defects"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {
+            SetKind.synthetic: _("Synthetic cases from a generator"),
+            SetKind.registered: _("Skulls warped towards one another"),
+            SetKind.masked: _("Defects cut out of skulls"),
+        }[self]
+
+
+class Sampling(enum.Enum):
+    """Where latents come from: as ``cranial generate`` names it."""
+
+    sd = "sd"
+    ud = "ud"
+    uds = "uds"
+    ball = "uds literal"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {
+            Sampling.sd: _("SD: standard normal"),
+            Sampling.ud: _("UD: uniform"),
+            Sampling.uds: _("UDS: evenly spread quantiles"),
+            Sampling.ball: _("UDS, literally: a ball divided evenly"),
+        }[self]
+
+
+class VolumeFile(enum.Enum):
+    """Format of label volumes."""
+
+    nrrd = ".nrrd"
+    nifti = ".nii.gz"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {VolumeFile.nrrd: _("NRRD"), VolumeFile.nifti: _("NIfTI")}[self]
+
+
+class SetDevice(enum.Enum):
+    """What a set is computed on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {
+            SetDevice.auto: _("The fastest there is"),
+            SetDevice.cpu: _("Processor (CPU)"),
+            SetDevice.cuda: _("NVIDIA graphics card (CUDA)"),
+            SetDevice.mps: _("Apple graphics (MPS)"),
+        }[self]
+
+
+class Moves(enum.Enum):
+    """Geometric augmentation of a set's cases: W24's presets."""
+
+    none = ""
+    basic = "basic"
+    heavy = "heavy"
+    extreme = "extreme"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {
+            Moves.none: _("None"),
+            Moves.basic: _("Basic: flips and small moves"),
+            Moves.heavy: _("Heavy: crops, larger moves, noise"),
+            Moves.extreme: _("Extreme"),
+        }[self]
+
+
+class Cuts(enum.Enum):
+    """How defects are cut."""
+
+    mixed = "mixed"
+    sharp = "sharp"
+    smooth = "smooth"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {Cuts.mixed: _("Sharp and smooth"), Cuts.sharp: _("Sharp"), Cuts.smooth: _("Smooth")}[self]
+
+
+class CutPlace(enum.Enum):
+    """Where defects are cut."""
+
+    anywhere = ""
+    front = "front"
+    back = "back"
+    top = "top"
+    left = "left"
+    right = "right"
+
+    def label(self) -> str:
+        """As the panel shows it."""
+        return {
+            CutPlace.anywhere: _("All over the vault"),
+            CutPlace.front: _("In front"),
+            CutPlace.back: _("At the back"),
+            CutPlace.top: _("At the top"),
+            CutPlace.left: _("On the patient's left"),
+            CutPlace.right: _("On the patient's right"),
+        }[self]
+
+
 @parameterPack
 class SetChoices(_Decorated):
-    """A set that is made."""
+    """A set that is made.
 
-    count: Annotated[int, Minimum(1)] = 200
+    Attributes:
+        kind, folder, known, shown: what makes it; where it lies; folders of the sets that are listed, as JSON;
+            whether it is shown in the 3D view.
+        count, seed, workers, file, device: of all kinds.
+        generator to joined_defect: of synthetic cases.
+        data to moves: of the two other kinds.
+        alpha, states, keep_pairs: of warped skulls.
+        cuts to settings: of cut ones; ``settings`` are further ones, between semicolons.
+        statistics, reference: whether a set is measured when it ends, and beside what; empty for the skulls that it
+            was made from.
+    """
+
+    kind: SetKind = SetKind.synthetic
+    folder: Path
+    known: str = "[]"
+    shown: bool = False
+    count: Annotated[int, Minimum(1), Maximum(1000000)] = 200
+    seed: Annotated[int, Minimum(0), Maximum(999999)] = 0
+    workers: Annotated[int, Minimum(1), Maximum(256)] = 1
+    file: VolumeFile = VolumeFile.nrrd
+    device: SetDevice = SetDevice.auto
+    generator: Path
+    sampling: Sampling = Sampling.sd
+    batch: Annotated[int, Minimum(1), Maximum(256)] = 1
+    keep_all: bool = False
+    least_skull: Annotated[float, WithinRange(0.0, 1.0)] = 0.004
+    most_skull: Annotated[float, WithinRange(0.0, 1.0)] = 0.2
+    main_skull: Annotated[float, WithinRange(0.0, 1.0)] = 0.9
+    joined_defect: Annotated[float, WithinRange(0.0, 1.0)] = 0.9
+    data: Path
+    split: Path
+    spacing: Annotated[float, WithinRange(0.5, 16.0)] = 2.0
+    moves: Moves = Moves.none
+    alpha: Annotated[float, WithinRange(0.0, 1000000.0)] = 12500.0
+    states: Annotated[int, Minimum(1), Maximum(200)] = 1
+    keep_pairs: bool = True
+    cuts: Cuts = Cuts.mixed
+    own_size: bool = False
+    radius: Annotated[float, WithinRange(1.0, 80.0)] = 28.0
+    deviation: Annotated[float, WithinRange(0.0, 40.0)] = 8.0
+    place: CutPlace = CutPlace.anywhere
+    settings: str = ""
+    statistics: bool = True
+    reference: Path
 
 
 class Embedding(enum.Enum):

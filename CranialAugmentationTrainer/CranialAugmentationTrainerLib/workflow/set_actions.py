@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+from CranialAugmentationTrainerLib.workflow.chosen_generator import NO_GENERATOR
 from CranialAugmentationTrainerLib.workflow.commands import Command, begin
 from CranialAugmentationTrainerLib.workflow.launch import Launch
-from CranialAugmentationTrainerLib.workflow.set_orders import SetOrder, SyntheticOrder
+from CranialAugmentationTrainerLib.workflow.methods import METHODS
+from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
+from CranialAugmentationTrainerLib.workflow.set_orders import RegisteredOrder, SetOrder, SyntheticOrder
 from CranialAugmentationTrainerLib.workflow.set_watch import set_launch, words_of
 from CranialReconstructionLib.errors import UserError
 
@@ -82,6 +86,22 @@ def pause_set(folder: Path) -> None:
     launch = set_launch(folder)
     if launch is not None:
         launch.interrupt()
+
+
+def trial_of(order: RegisteredOrder, cache: Path) -> RegisteredOrder:
+    """The first pair of a set alone, with what it is made of: what its alpha does.
+
+    Args:
+        cache: keeps the two heads, so that the next trial of the pair takes no longer than its registration.
+    """
+    skulls = replace(order.skulls, count=1, workers=0, geometric="", cache=cache)
+    return replace(order, skulls=skulls, states=1, keep_pairs=True)
+
+
+def generating_runs(runs: Iterable[WatchedRun]) -> list[WatchedRun]:
+    """Those that a synthetic set can be made from: of a generative method, with a checkpoint."""
+    methods = METHODS.keys() - {*NO_GENERATOR}
+    return [run for run in runs if run.method in methods and RunFolder(run.folder).checkpoint.is_file()]
 
 
 @dataclass(frozen=True)

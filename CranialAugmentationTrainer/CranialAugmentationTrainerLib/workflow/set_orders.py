@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,14 @@ from CranialReconstructionLib.errors import UserError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 FINEST, COARSEST = 0.5, 16.0
+# Where cuts may be asked to lie: a direction from the vault's centre (R, A, S), and how closely they keep to it.
+PLACES = {
+    "front": (0.0, 1.0, 0.7, 30.0),
+    "back": (0.0, -1.0, 0.5, 30.0),
+    "top": (0.0, 0.0, 1.0, 30.0),
+    "left": (-1.0, 0.0, 0.5, 30.0),
+    "right": (1.0, 0.0, 0.5, 30.0),
+}
 
 
 @dataclass(frozen=True)
@@ -213,6 +222,16 @@ class MaskedOrder:
         """The command that makes it in ``folder``, without ``cranial``."""
         changes = [f"--set={setting}" for setting in self.settings]
         return [self.COMMAND, *self.skulls.words(folder), "--cuts", self.cuts, *changes]
+
+
+def cuts_at(*places: str) -> tuple[str, ...]:
+    """The setting by which cuts lie at some of ``PLACES``; none leaves them all over."""
+    return (f"places={json.dumps([PLACES[place] for place in places])}",) if places else ()
+
+
+def cuts_of_size(radius: float, deviation: float) -> tuple[str, ...]:
+    """The settings by which all cuts are patches of one radius, mean and standard deviation in mm."""
+    return f"radius={json.dumps([radius, deviation])}", "small=0.0", "large=0.0"
 
 
 SetOrder = SyntheticOrder | RegisteredOrder | MaskedOrder

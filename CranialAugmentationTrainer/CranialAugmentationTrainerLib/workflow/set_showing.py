@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from CranialAugmentationTrainerLib.scene.pair_surfaces import PairFiles, ShownPair, pair_models, show_pair
-from CranialAugmentationTrainerLib.scene.set_cases import FIRST, forget_cases, reveal_rows, show_case, shown_cases
+from CranialAugmentationTrainerLib.scene.sequences import models_of
+from CranialAugmentationTrainerLib.scene.set_cases import (
+    FIRST,
+    forget_cases,
+    row_models,
+    rows_of,
+    show_case,
+    shown_cases,
+)
 from CranialAugmentationTrainerLib.scene.set_statistics import show_statistics
+from CranialAugmentationTrainerLib.scene.shown_alone import hide, show_alone
 from CranialAugmentationTrainerLib.workflow.event_file import identity
 from CranialAugmentationTrainerLib.workflow.set_actions import figures_of
 from CranialAugmentationTrainerLib.workflow.set_watch import SetWatch
-from CranialReconstructionLib.scene.surfaces import set_visible
 
 # Pairs take turns in the same models.
 PAIR = "pair of a set"
@@ -40,23 +48,26 @@ def show_next_case(trainer: Any, watch: SetWatch) -> bool:
     return True
 
 
-def reveal_cases(trainer: Any, folder: Path | None) -> None:
-    """Show the rows of this set alone, and no pair; None hides all that sets have in the views."""
-    reveal_rows(trainer, folder)
-    for model in pair_models(trainer):
-        set_visible(model, False)
+def reveal_cases(trainer: Any, folder: Path) -> None:
+    """Show the rows of this set, and nothing else of the trainer's."""
+    browser = rows_of(trainer, folder)
+    show_alone(trainer, [] if browser is None else list(models_of(browser).values()))
+
+
+def hide_sets(trainer: Any) -> None:
+    """Take all that sets have out of the views; it stays in the scene."""
+    hide([*row_models(trainer), *pair_models(trainer)])
 
 
 def reveal_pair(trainer: Any, files: PairFiles, name: str) -> ShownPair:
-    """Show a pair alone: the head that was moved, the one it was moved towards, and what came of it.
+    """Show a pair, and nothing else of the trainer's: the head that was moved, the one it was moved towards, and what
+    came of it.
 
     Raises:
         UserError: a file cannot be read; then nothing has changed.
     """
     shown = show_pair(trainer, files, PAIR, name)
-    reveal_rows(trainer, None)
-    for model in pair_models(trainer):
-        set_visible(model, model in shown.models.values())
+    show_alone(trainer, list(shown.models.values()))
     return shown
 
 

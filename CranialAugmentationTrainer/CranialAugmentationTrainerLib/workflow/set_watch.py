@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from CranialAugmentationTrainerLib.cli import generate, mask_defects, register_pairs
+from CranialAugmentationTrainerLib.cli.in_words import duration_in_words
 from CranialAugmentationTrainerLib.datasets.synthetic_set import SyntheticSet, parse_line
 from CranialAugmentationTrainerLib.scene.pair_surfaces import PairFiles
 from CranialAugmentationTrainerLib.workflow.commands import Command
@@ -91,6 +92,17 @@ class WatchedSet:
     def share(self) -> float:
         """Done of what is wanted, 0 to 1."""
         return min(1.0, self.done / self.wanted) if self.wanted else float(self.state in ("done", "there"))
+
+
+def pace_of(made: WatchedSet) -> str:
+    """How fast cases come, and how long it takes; empty where neither is known."""
+    words = []
+    if made.rate:
+        quick = made.rate >= 0.1
+        words.append(f"{made.rate:.2g} a second" if quick else f"{duration_in_words(1.0 / made.rate)} each")
+    if made.seconds_left is not None:
+        words.append(f"{duration_in_words(made.seconds_left)} left")
+    return ", ".join(words)
 
 
 class SetWatch:
