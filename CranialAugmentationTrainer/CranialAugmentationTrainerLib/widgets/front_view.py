@@ -38,19 +38,21 @@ class FrontView:
             return
         self._looked_at = True
         view = manager.threeDWidget(0).threeDView()
-        view.rotateToViewAxis(ANTERIOR)
+        # The view's box follows what is there.
         view.resetFocalPoint()
-        view.resetCamera(False, True, True)
         bounds = vtk.vtkBoundingBox()
+        ends = [0.0] * 6
         for model in models:
             # Those of an empty model are turned inside out, and add nothing.
-            ends = [0.0] * 6
             model.GetRASBounds(ends)
             bounds.AddBounds(ends)
         if bounds.IsValid():
-            ends = [0.0] * 6
             bounds.GetBounds(ends)
-            # The camera keeps a ball about them in view; a row is wide and low.
             view.renderWindow().GetRenderers().GetFirstRenderer().ResetCamera(ends)
+            # The camera keeps a ball about them in view; heads are not that large, and rows are low.
             view.cameraNode().GetCamera().Dolly(CLOSER)
-            view.renderWindow().GetRenderers().GetFirstRenderer().ResetCameraClippingRange()
+        else:
+            view.resetCamera(False, True, True)
+        # Last, as it turns about the point that the camera looks at.
+        view.rotateToViewAxis(ANTERIOR)
+        view.renderWindow().GetRenderers().GetFirstRenderer().ResetCameraClippingRange()

@@ -85,6 +85,7 @@ class SetView(TrainerPage):
         if watch is self._watch:
             return
         self._watch = watch
+        self._front.forget()
         self.ui.shownSelector.currentIndex = 0
         self._fill_figures(None if watch is None else watch.folder)
 
