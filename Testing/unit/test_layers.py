@@ -38,11 +38,11 @@ ALLOWED_ROOMS = {
 OPENED_BY_SLICER = {
     "scene": {(TRAINER, "datasets"), (CORE, "scene"), (CORE, "imaging")},
     "workflow": {
-        *((TRAINER, name) for name in ("scene", "datasets", "training", "cli")),
-        *((CORE, name) for name in ("engine", "imaging", "cli")),
+        *((TRAINER, name) for name in ("scene", "datasets", "training", "study", "cli")),
+        *((CORE, name) for name in ("engine", "imaging", "scene", "workflow", "cli")),
     },
     "widgets": {
-        *((TRAINER, name) for name in ("scene", "workflow")),
+        *((TRAINER, name) for name in ("scene", "workflow", "cli")),
         *((CORE, name) for name in ("engine", "scene", "widgets", "workflow")),
     },
 }

@@ -58,7 +58,18 @@ MODULES = (
         "CranialAugmentationTrainer",
         "TrainerPanel",
         "TrainerParameters",
-        frozenset({"watch.run", "watch.shown"}),
+        frozenset(
+            {
+                *(f"set_up.{name}" for name in ("parent", "data", "method", "preset", "augment", "changes")),
+                *(f"set_up.{name}" for name in ("autoencoder", "cache", "split")),
+                "watch.run",
+                "watch.shown",
+                "sets.known",
+                "latent.sources",
+                "comparison.runs",
+                "comparison.network",
+            }
+        ),
     ),
 )
 PAGES = [page for module in MODULES for page in module.pages]
@@ -82,6 +93,8 @@ SIGNALS = {
     "QTreeWidget": {"currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", "itemChanged(QTreeWidgetItem*,int)"},
     "QListWidget": {"itemChanged(QListWidgetItem*)"},
     "QSlider": {"valueChanged(int)"},
+    "QDoubleSpinBox": {"valueChanged(double)"},
+    "ctkSliderWidget": {"valueChanged(double)"},
     "ctkCollapsibleButton": {"contentsCollapsed(bool)"},
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
@@ -203,9 +216,7 @@ def test_every_page_has_its_code_and_every_code_its_page() -> None:
 
 
 @pytest.mark.parametrize(("page", "path", "table"), CODED, ids=IDS)
-def test_every_widget_named_in_code_is_in_the_page(
-    page: Path, path: Path, table: dict[str, str]
-) -> None:
+def test_every_widget_named_in_code_is_in_the_page(page: Path, path: Path, table: dict[str, str]) -> None:
     there = widgets_of(page)
     assert {name: there.get(name) for name in table} == table
     assert named_in(path) - set(table) == set()

@@ -110,6 +110,12 @@ def loss_chart(trainer: Any) -> Any:
     return chart
 
 
+def restore_chart(trainer: Any) -> None:
+    """Show again what is chosen: while a scene is loaded, a plot view takes series that have not come yet out."""
+    if next(owned(trainer, _PLOT, _CHART), None) is not None:
+        _arrange(trainer)
+
+
 def remove_run(trainer: Any, run: str) -> None:
     """Take the curves of a run out of the scene."""
     nodes = [

@@ -237,7 +237,7 @@ class ComparisonPage(TrainerPage):
         if parameters is None or found is None:
             return
         choices = parameters.comparison
-        run = Path(found.network(choices.network).run)
+        run = Path(found.network(choices.network or found.winner).run)
         name, folder = choices.package.strip(), choices.folder
         order = InstallOrder(run, name, choices.licence, choices.words, results_of(folder), choices.replace)
         words = self.do(lambda: order.words(folder / "packages" / name))

@@ -26,6 +26,10 @@ class TrainerPage(Page):
         super().__init__()
         self.session = session
 
+    def unfold(self) -> None:
+        """Bring it before the user's eyes."""
+        self.ui.pageButton.collapsed = False
+
     def tick(self) -> None:
         """Called twice a second while the module is open; one call must not take longer than a blink."""
 

@@ -134,7 +134,7 @@ class TrainerPanel:
 
     def _set_up(self, like: Path | None) -> None:
         """Open the page that sets up a run: a new one, or one like that in a folder."""
-        self.set_up.ui.pageButton.collapsed = False
+        self.set_up.unfold()
         if like is not None:
             self.set_up.fill_from(like)
 

@@ -14,10 +14,12 @@ from CranialAugmentationTrainerLib.scene.loss_curves import (
     chosen_curves,
     curve_names,
     loss_chart,
+    restore_chart,
     runs_shown,
 )
 from CranialAugmentationTrainerLib.scene.preview_surfaces import previews_of
 from CranialAugmentationTrainerLib.scene.sequences import frame_values, models_of, show_frame
+from CranialAugmentationTrainerLib.scene.shown_alone import hide, show_alone
 from CranialAugmentationTrainerLib.scene.training_views import show_chart
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.runs_page import shown_runs
@@ -26,7 +28,6 @@ from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.workflow.run_rows import concerns_of
 from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch
 from CranialAugmentationTrainerLib.workflow.showing import show_curves, show_next_preview
-from CranialReconstructionLib.scene.surfaces import set_visible
 
 
 class WatchPage(TrainerPage):
@@ -49,6 +50,8 @@ class WatchPage(TrainerPage):
         # What each run's curves in the scene were made of.
         self._drawn: dict[Path, object] = {}
         self._refused: set[Path] = set()
+        # The run whose previews were asked for last.
+        self._seen = ""
         self._view = FrontView()
         self.ui.curveList.connect("itemChanged(QListWidgetItem*)", self._choose_curves)
         self.ui.plotButton.connect("clicked()", self.show_views)
@@ -58,8 +61,10 @@ class WatchPage(TrainerPage):
     def bind(self, parameters: Any) -> None:
         """Show the choices of this scene."""
         super().bind(parameters)
-        self._drawn, self._refused = {}, set()
+        self._drawn, self._refused, self._seen = {}, set(), ""
         self._view.forget()
+        if parameters is not None:
+            restore_chart(self.session.node)
 
     def tick(self) -> None:
         """Draw what the ticked runs have told, and one preview of the selected one."""
@@ -79,7 +84,8 @@ class WatchPage(TrainerPage):
         parameters = self.session.parameters
         if parameters is None:
             return
-        self._hide_other_runs(parameters)
+        self._hide_other_curves(parameters)
+        self._follow_choice(parameters)
         self._list_curves()
         self._show_previews()
         watch = self._watch
@@ -112,27 +118,39 @@ class WatchPage(TrainerPage):
 
     def _draw_preview(self, watch: RunWatch) -> None:
         """Show one more; what cannot be read is told once, and not asked for again."""
-        node = self.session.node
+        node, first = self.session.node, self._browser is None
         drawn = self.do(lambda: show_next_preview(node, watch))
         if drawn is None:
             self._refused.add(watch.folder)
+        if drawn and first:
+            self._show_skulls()
         if drawn:
-            self.refresh()
-            self._view.look()
+            self._show_previews()
 
-    def _hide_other_runs(self, parameters: Any) -> None:
-        """Of runs that are not ticked the curves are hidden; of those not selected the skulls."""
+    def _hide_other_curves(self, parameters: Any) -> None:
         node = self.session.node
         shown = {str(folder) for folder in shown_runs(parameters)}
         there = runs_shown(node)
         names, hidden = chosen_curves(node)
         if hidden != there.keys() - shown:
             choose_curves(node, names, there.keys() - shown)
-        for folder in {str(run.folder) for run in self.session.runs.runs} | there.keys():
-            browser = previews_of(node, folder)
-            visible = parameters.watch.previews and folder == parameters.watch.run
-            for model in () if browser is None else models_of(browser).values():
-                set_visible(model, visible)
+
+    def _follow_choice(self, parameters: Any) -> None:
+        """Another run is selected, or its previews are wanted, or no more."""
+        wanted = parameters.watch.run if parameters.watch.previews else ""
+        if wanted == self._seen:
+            return
+        node, former = self.session.node, previews_of(self.session.node, self._seen)
+        self._seen = wanted
+        if former is not None:
+            hide(models_of(former).values())
+        if wanted and previews_of(node, wanted) is not None:
+            self._show_skulls()
+
+    def _show_skulls(self) -> None:
+        """The selected run's, and nothing else in their place."""
+        show_alone(self.session.node, models_of(self._browser).values())
+        self._view.look()
 
     def _list_curves(self) -> None:
         node = self.session.node
@@ -180,6 +198,7 @@ class WatchPage(TrainerPage):
         browser = self._browser
         if browser is not None and number < len(frame_values(browser)):
             show_frame(browser, number)
+            self._show_skulls()
             self._show_previews()
 
     def _show_latest(self) -> None:

@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from CranialAugmentationTrainerLib.study.comparison import Comparison
     from CranialAugmentationTrainerLib.workflow.commands import Command
+    from CranialAugmentationTrainerLib.workflow.comparing import InstallOrder
+    from CranialAugmentationTrainerLib.workflow.data_check import DataCheck
+    from CranialAugmentationTrainerLib.workflow.latent_orders import EmbeddingOrder, InterpolationOrder
     from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch, WatchedRun
+    from CranialAugmentationTrainerLib.workflow.set_orders import SetOrder
+    from CranialAugmentationTrainerLib.workflow.set_watch import WatchedSet
 
 # Between two looks at what is waited for.
 LOOK_SECONDS = 0.2
@@ -116,7 +122,92 @@ class TrainerActions:
             self.turn()
         return loss_chart(node)
 
-    def _ended(self, command: Command) -> None:
+    def check_data(self, data: Sequence[str | Path], folder: str | Path) -> DataCheck:
+        """What is in some data sets, and a picture of nine cases; both are written into ``folder``."""
+        from CranialAugmentationTrainerLib.workflow.data_check import check_words, read_data_check
+
+        output = Path(folder).absolute()
+        self._run("Check the data", output, check_words([Path(path).absolute() for path in data], output))
+        return read_data_check(output)
+
+    def make_set(self, order: SetOrder, folder: str | Path) -> WatchedSet:
+        """Make a set, or go on with it; how it stands at the end.
+
+        Args:
+            order: of ``workflow.set_orders``: ``SyntheticOrder``, ``RegisteredOrder`` or ``MaskedOrder``.
+        """
+        from CranialAugmentationTrainerLib.workflow.set_actions import start_set
+        from CranialAugmentationTrainerLib.workflow.set_watch import SetWatch
+
+        path = Path(folder).absolute()
+        self._wait(start_set(order, path, python=self.python()))
+        watch = SetWatch(path)
+        while watch.poll():
+            self.turn()
+        return watch.set
+
+    def measure_set(self, made: str | Path, reference: str | Path | None = None) -> Any:
+        """Statistics of a set beside real skulls, those that it was made from by default; their table node."""
+        from CranialAugmentationTrainerLib.workflow.set_actions import StatisticsOrder, usual_statistics
+        from CranialAugmentationTrainerLib.workflow.set_showing import show_figures
+
+        path = Path(made).absolute()
+        order = usual_statistics(path) if reference is None else StatisticsOrder(path, Path(reference).absolute())
+        self._run("Statistics", order.folder, order.words)
+        return show_figures(self.trainer_node(), path)
+
+    def embed(self, order: EmbeddingOrder, folder: str | Path) -> Any:
+        """Real and synthetic cases as points of a latent space; the chart node.
+
+        Args:
+            order: of ``workflow.latent_orders``.
+        """
+        from CranialAugmentationTrainerLib.scene.latent_plot import show_embedding
+
+        path = Path(folder).absolute()
+        self._run("Latent space", path, order.words(path))
+        return show_embedding(self.trainer_node(), path)
+
+    def interpolate(self, order: InterpolationOrder, folder: str | Path) -> Any:
+        """A way from A to B; the sequence browser node, whose frames are the steps.
+
+        Args:
+            order: of ``workflow.latent_orders``.
+        """
+        from CranialAugmentationTrainerLib.scene.interpolation import show_interpolation
+
+        path = Path(folder).absolute()
+        self._run(order.title, path, order.words(path))
+        return show_interpolation(self.trainer_node(), path, order.title)
+
+    def compare_networks(self, runs: Sequence[str | Path], data: str | Path, folder: str | Path) -> Comparison:
+        """Reconstruction networks on the validation skulls that none of them has seen, best first in its tables."""
+        from CranialAugmentationTrainerLib.study.comparison import read_comparison
+        from CranialAugmentationTrainerLib.workflow.comparing import ComparisonOrder, show_comparison
+
+        path = Path(folder).absolute()
+        order = ComparisonOrder(tuple(Path(run).absolute() for run in runs), Path(data).absolute())
+        self._run("Compare networks", path, order.words(path))
+        found = read_comparison(path)
+        show_comparison(self.trainer_node(), path, found)
+        return found
+
+    def install_network(self, order: InstallOrder, folder: str | Path) -> Path:
+        """Make a model of a run's network in ``folder`` and install it: Cranial Reconstruction offers it then.
+
+        Args:
+            order: of ``workflow.comparing``.
+        """
+        package = Path(folder).absolute()
+        self._run("Install the network", package.with_name(f"{package.name}-installation"), order.words(package))
+        return package
+
+    def _run(self, title: str, folder: Path, words: Sequence[str]) -> None:
+        from CranialAugmentationTrainerLib.workflow.commands import begin
+
+        self._wait(begin(title, folder, words, self.python()))
+
+    def _wait(self, command: Command) -> None:
         """Wait for a command; what went wrong with it is raised."""
         while command.state == "working":
             self._pause()
