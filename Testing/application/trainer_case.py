@@ -74,6 +74,13 @@ class TrainerCase(unittest.TestCase):
             slicer.app.processEvents()
             time.sleep(0.01)
 
+    def wait_quietly(self, seconds: float) -> None:
+        """Let Slicer work for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+
     def done(self, seconds: float = 240.0) -> None:
         """Wait for all commands, and find no failure."""
         self.wait(lambda: not self.session.commands, seconds)

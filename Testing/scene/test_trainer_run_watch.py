@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -225,6 +226,23 @@ def test_events_of_another_program_hurt_nobody(tmp_path: Path, content: bytes) -
         pass
     assert watch.run.losses == {"loss": 0.5}
     assert watch.losses["loss"].values[-1] == 0.5
+
+
+def test_a_run_that_could_write_no_more_has_its_last_words(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    begin(run)
+    report(run, 3)
+    (tmp_path / "output.log").write_text("cranial: last.ckpt: No space left on device. Free some space.\n")
+    about = {"words": ["train", "vae"], "pid": 1, "host": socket.gethostname(), "begun": 0}
+    (tmp_path / "launch.json").write_text(json.dumps(about))
+    assert RunWatch(tmp_path).run.state == "killed"
+    (tmp_path / "ending.json").write_text(json.dumps({"code": 2}))
+    found = RunWatch(tmp_path).run
+    assert (found.state, found.step) == ("failed", 3)
+    assert "No space left" in found.cause
+    # Gone on with by somebody else, what is known of that end is old.
+    begin(run, step=3, resumed=True)
+    assert RunWatch(tmp_path).run.state == "killed"
 
 
 def test_only_folders_of_runs_are_found(tmp_path: Path) -> None:

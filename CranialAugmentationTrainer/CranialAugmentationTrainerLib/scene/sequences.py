@@ -21,6 +21,8 @@ from CranialReconstructionLib.scene.colours import Colour
 
 # As of the first module's results.
 COLOUR_OF: Mapping[str, Colour] = {SKULL: results.BONE, DEFECT: results.DEFECT}
+# Skulls let a defect at the back be seen from the front.
+OPACITY: Mapping[str, float] = {SKULL: 0.55, DEFECT: 1.0}
 FRAMES_A_SECOND = 10.0
 TOLERANCE = 1e-7
 
@@ -59,6 +61,7 @@ def new_model(trainer: Any, part: str, name: str) -> Any:
     model.SetAndObserveMesh(vtkPolyData())
     model.CreateDefaultDisplayNodes()
     model.GetDisplayNode().SetColor(COLOUR_OF[part])
+    model.GetDisplayNode().SetOpacity(OPACITY[part])
     return model
 
 

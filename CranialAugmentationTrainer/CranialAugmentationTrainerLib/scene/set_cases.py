@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from CranialAugmentationTrainerLib.scene.label_surfaces import SKULL
 from CranialAugmentationTrainerLib.scene.plot_nodes import attribute_name, owned
 from CranialAugmentationTrainerLib.scene.preview_surfaces import case_in_row, joined
 from CranialAugmentationTrainerLib.scene.sequences import (
@@ -25,8 +24,6 @@ from CranialAugmentationTrainerLib.scene.sequences import (
 IN_A_ROW = 5
 ROWS = 4
 FIRST = IN_A_ROW * ROWS
-# Of skulls, so that a defect at the back is seen from the front.
-OPACITY = 0.55
 
 _KEY = "cases "
 _FRAMES = attribute_name("Frames")
@@ -54,7 +51,6 @@ def show_case(trainer: Any, folder: Path, name: str, number: int, volume: Path, 
     browser = rows_of(trainer, folder)
     if browser is None:
         browser = new_frames(trainer, _KEY + str(folder), f"{name} cases", "row")
-        models_of(browser)[SKULL].GetDisplayNode().SetOpacity(OPACITY)
     former = frame_values(browser)
     follows = not former or browser.GetSelectedItemNumber() in (-1, len(former) - 1)
     row, shown = place // IN_A_ROW, {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import slicer
 import vtk
@@ -16,14 +16,15 @@ CLOSER = 1.3
 
 
 class FrontView:
-    """Turns the view when the first skull comes; from then on it is the user's."""
+    """Turns the view when the first skull of a page comes; from then on it is the user's, until another page's
+    skulls have been looked at: a row needs more room than a single one."""
 
-    def __init__(self) -> None:
-        self._looked_at = False
+    _last: ClassVar[FrontView | None] = None
 
     def forget(self) -> None:
         """The next skull is a first one again."""
-        self._looked_at = False
+        if FrontView._last is self:
+            FrontView._last = None
 
     def look(self, models: Collection[Any] = ()) -> None:
         """From the front at all that is there, the first time; always with the 3D view beside the plot.
@@ -34,9 +35,9 @@ class FrontView:
         manager = slicer.app.layoutManager()
         if manager.layout != LAYOUT:
             manager.setLayout(LAYOUT)
-        if self._looked_at or manager.threeDViewCount == 0:
+        if FrontView._last is self or manager.threeDViewCount == 0:
             return
-        self._looked_at = True
+        FrontView._last = self
         view = manager.threeDWidget(0).threeDView()
         # The view's box follows what is there.
         view.resetFocalPoint()

@@ -131,13 +131,13 @@ class LatentPage(LatentPart):
         if surfaces is None:
             raise UserError("it is not known where the case lies", where=point.name, remedy="Draw the picture again.")
         self.way.stop()
-        show_case(self.session.node, surfaces, point.name)
+        models = show_case(self.session.node, surfaces, point.name)
         place = place_of(self.latent.plot, point)
         if place is not None:
             self._clicks.mark(*place)
         self.ui.sourceSelector.currentText = point.source
         self._list_cases(point.name)
-        self.view.look()
+        self.view.look(models.values())
         self.refresh()
 
     def _show_generator(self) -> None:

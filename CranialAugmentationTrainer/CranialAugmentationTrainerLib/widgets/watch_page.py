@@ -20,7 +20,7 @@ from CranialAugmentationTrainerLib.scene.loss_curves import (
 from CranialAugmentationTrainerLib.scene.preview_surfaces import previews_of
 from CranialAugmentationTrainerLib.scene.sequences import frame_values, models_of, show_frame
 from CranialAugmentationTrainerLib.scene.shown_alone import hide, show_alone
-from CranialAugmentationTrainerLib.scene.training_views import show_chart
+from CranialAugmentationTrainerLib.scene.training_views import LAYOUT, show_chart
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.runs_page import shown_runs
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
@@ -95,9 +95,8 @@ class WatchPage(TrainerPage):
 
     def show_views(self) -> None:
         """Arrange the views: skulls above, curves below."""
-        node = self.session.node
-        self._view.look()
-        show_chart(slicer.mrmlScene, loss_chart(node))
+        slicer.app.layoutManager().setLayout(LAYOUT)
+        show_chart(slicer.mrmlScene, loss_chart(self.session.node))
 
     @property
     def _watch(self) -> RunWatch | None:
@@ -149,8 +148,9 @@ class WatchPage(TrainerPage):
 
     def _show_skulls(self) -> None:
         """The selected run's, and nothing else in their place."""
-        show_alone(self.session.node, models_of(self._browser).values())
-        self._view.look()
+        models = models_of(self._browser).values()
+        show_alone(self.session.node, models)
+        self._view.look(models)
 
     def _list_curves(self) -> None:
         node = self.session.node

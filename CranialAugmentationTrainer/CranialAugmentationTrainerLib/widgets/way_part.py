@@ -135,7 +135,7 @@ class WayPart(LatentPart):
         self._follow(browser)
         if browser is not None:
             self._show_models()
-            self.view.look()
+            self.view.look(models_of(browser).values())
 
     def _move(self, share: float) -> None:
         """The slider was moved by hand."""

@@ -287,6 +287,9 @@ class RunWatch:
             return ending, str(heard.ending.get("cause", ""))
         if self._folder.is_held():
             return "running", ""
+        if launch is not None and heard.times == launch.begun + 1 and launch.exit_code():
+            # It could not tell its events any more, as on a full disk, but its last words.
+            return "failed", launch.last_words()
         here = socket.gethostname()
         return ("elsewhere" if str(heard.begun.get("host", here)) != here else "killed"), ""
 
