@@ -13,8 +13,10 @@ from CranialAugmentationTrainerLib.scene.loss_curves import choose_curves, chose
 from CranialAugmentationTrainerLib.scene.preview_surfaces import previews_of
 from CranialAugmentationTrainerLib.scene.sequences import frame_values
 from CranialAugmentationTrainerLib.scene.training_views import LAYOUT, add_layout, show_chart
+from CranialAugmentationTrainerLib.workflow.latent_orders import InterpolationOrder
 from CranialAugmentationTrainerLib.workflow.run_rows import concerns_of, row_of
 from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch
+from CranialAugmentationTrainerLib.workflow.set_orders import SyntheticOrder
 from CranialAugmentationTrainerLib.workflow.trainer_actions import TrainerActions
 from CranialReconstructionLib.errors import UserError
 
@@ -47,6 +49,11 @@ def test_a_run_from_its_start_to_its_curves_in_documented_lines(tmp_path: Path) 
     assert frame_values(previews_of(actions.trainer_node(), str(run))) == [3.0, 6.0]
     with pytest.raises(UserError, match="done"):
         actions.resume_run(run)
+    made = actions.make_set(SyntheticOrder(run, count=3, keep_all=True), tmp_path / "made")
+    assert (made.state, made.accepted) == ("done", 3)
+    way = actions.interpolate(InterpolationOrder(run, "0", "3", 4), tmp_path / "way")
+    assert frame_values(way) == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0], abs=1e-6)
+    assert actions.check_data([data], tmp_path / "check").cases == 8
     second = tmp_path / "runs" / "second"
     actions.duplicate_run(run, second, ["steps=100000"])
     stopped = actions.stop_run(second)
