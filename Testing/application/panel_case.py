@@ -1,22 +1,18 @@
-"""What the application's tests share: the open module, a fresh scene, and waiting without freezing."""
+"""What the first module's application tests share: the open module on a fresh scene, and its steps."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-import time
-import unittest
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
+from window_case import WindowCase
 
 MODULE = "CranialReconstruction"
 
 
-class PanelCase(unittest.TestCase):
+class PanelCase(WindowCase):
     """Opens the module on an empty scene.
 
     Attributes:
@@ -26,14 +22,7 @@ class PanelCase(unittest.TestCase):
     """
 
     def setUp(self) -> None:
-        slicer.mrmlScene.Clear()
-        python = os.environ.get("CRANIAL_TEST_PYTHON", "")
-        settings = qt.QSettings()
-        settings.setValue("CranialReconstruction/OtherPython", bool(python))
-        settings.setValue("CranialReconstruction/Python", python)
-        window = slicer.util.mainWindow()
-        if window is not None:
-            window.resize(1560, 960)
+        self.empty_window()
         slicer.util.selectModule(MODULE)
         self.take_widget()
         # An open step 5 asks for previews by itself.
@@ -59,21 +48,6 @@ class PanelCase(unittest.TestCase):
     def parameters(self) -> Any:
         """The parameters of the case at hand."""
         return self.session.parameters
-
-    def wait(self, condition: Callable[[], bool], seconds: float, what: str = "") -> None:
-        """Let Slicer work until ``condition`` holds."""
-        end = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), end, what or self.failure())
-            slicer.app.processEvents()
-            time.sleep(0.01)
-
-    def wait_quietly(self, seconds: float) -> None:
-        """Let Slicer work for a while, to see that nothing happens."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            slicer.app.processEvents()
-            time.sleep(0.01)
 
     def done(self, seconds: float = 180.0) -> None:
         """Wait for all that was asked for, and find no failure."""
@@ -109,11 +83,3 @@ class PanelCase(unittest.TestCase):
         self.press("reconstruct", "reconstructButton")
         self.done()
         self.assertIsNotNone(self.parameters.defect.segmentation)
-
-    def picture(self, name: str) -> None:
-        """A picture of the main window, where a folder for them is given."""
-        pictures = os.environ.get("CRANIAL_TEST_PICTURES", "")
-        window = slicer.util.mainWindow()
-        if pictures and window is not None:
-            slicer.app.processEvents()
-            window.grab().save(str(Path(pictures) / f"{name}.png"))

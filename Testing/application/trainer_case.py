@@ -1,13 +1,9 @@
-"""What the Trainer's application tests share: the open module, an empty scene, and a folder of skulls."""
+"""What the Trainer's application tests share: the open module, its runs, and a folder of skulls."""
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
-import time
-import unittest
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +16,10 @@ MODULE = "CranialAugmentationTrainer"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scene"))
 
 from training_runs import write_label_cases
+from window_case import WindowCase
 
 
-class TrainerCase(unittest.TestCase):
+class TrainerCase(WindowCase):
     """Opens the Trainer on an empty scene, with no runs.
 
     Attributes:
@@ -31,14 +28,7 @@ class TrainerCase(unittest.TestCase):
     """
 
     def setUp(self) -> None:
-        slicer.mrmlScene.Clear()
-        python = os.environ.get("CRANIAL_TEST_PYTHON", "")
-        settings = qt.QSettings()
-        settings.setValue("CranialReconstruction/OtherPython", bool(python))
-        settings.setValue("CranialReconstruction/Python", python)
-        window = slicer.util.mainWindow()
-        if window is not None:
-            window.resize(1560, 960)
+        self.empty_window()
         slicer.util.selectModule(MODULE)
         self.widget = slicer.util.getModuleWidget(MODULE)
         self.panel = self.widget.panel
@@ -65,21 +55,6 @@ class TrainerCase(unittest.TestCase):
     def parameters(self) -> Any:
         """The Trainer's parameters in this scene."""
         return self.session.parameters
-
-    def wait(self, condition: Callable[[], bool], seconds: float = 180.0, what: str = "") -> None:
-        """Let Slicer work until ``condition`` holds."""
-        end = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), end, what or self.failure() or "nothing came of it")
-            slicer.app.processEvents()
-            time.sleep(0.01)
-
-    def wait_quietly(self, seconds: float) -> None:
-        """Let Slicer work for a while."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            slicer.app.processEvents()
-            time.sleep(0.01)
 
     def done(self, seconds: float = 240.0) -> None:
         """Wait for all commands, and find no failure."""
@@ -129,11 +104,3 @@ class TrainerCase(unittest.TestCase):
     def rows(self) -> int:
         """Of the table of runs."""
         return int(self.panel.runs.ui.runsTable.topLevelItemCount)
-
-    def picture(self, name: str) -> None:
-        """A picture of the main window, where a folder for them is given."""
-        pictures = os.environ.get("CRANIAL_TEST_PICTURES", "")
-        window = slicer.util.mainWindow()
-        if pictures and window is not None:
-            slicer.app.processEvents()
-            window.grab().save(str(Path(pictures) / f"{name}.png"))

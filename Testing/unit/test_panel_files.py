@@ -84,6 +84,8 @@ BINDABLE = {
     "enum": {"QComboBox", "ctkComboBox"},
     "node": {"qMRMLNodeComboBox"},
     "SegmentChoice": {"qMRMLSegmentSelectorWidget"},
+    # An enumeration of the first module's.
+    "Device": {"QComboBox"},
 }
 SIGNALS = {
     "QCheckBox": {"toggled(bool)", "clicked()", "stateChanged(int)"},

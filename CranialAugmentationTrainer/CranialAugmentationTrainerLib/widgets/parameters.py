@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 # The wrapper resolves annotations when the class is made, so the names of nodes stand here.
 from slicer import vtkMRMLPlotChartNode, vtkMRMLSequenceBrowserNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Maximum, Minimum, WithinRange, parameterNodeWrapper, parameterPack
 
-if TYPE_CHECKING:
-
-    class _Decorated:
-        """What Slicer's decorators add, for the type checker."""
-
-        parameterNode: Any
-
-        def __init__(self, *parts: Any) -> None: ...
-
-        def connectParametersToGui(self, widgets: Any) -> int: ...
-
-        def disconnectGui(self, tag: int) -> None: ...
-
-        def Modified(self) -> None: ...
-else:
-    _Decorated = object
+from CranialReconstructionLib.widgets.parameters import Decorated, Device
 
 
 class ComparedPart(enum.Enum):
@@ -41,7 +26,7 @@ class ComparedPart(enum.Enum):
 
 
 @parameterPack
-class SetUpChoices(_Decorated):
+class SetUpChoices(Decorated):
     """A run that is being set up; paths as texts, empty where none is chosen.
 
     Attributes:
@@ -64,7 +49,7 @@ class SetUpChoices(_Decorated):
 
 
 @parameterPack
-class WatchChoices(_Decorated):
+class WatchChoices(Decorated):
     """What is shown of the runs.
 
     Attributes:
@@ -123,24 +108,6 @@ class VolumeFile(enum.Enum):
         return {VolumeFile.nrrd: _("NRRD"), VolumeFile.nifti: _("NIfTI")}[self]
 
 
-class SetDevice(enum.Enum):
-    """What a set is computed on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-    def label(self) -> str:
-        """As the panel shows it."""
-        return {
-            SetDevice.auto: _("The fastest there is"),
-            SetDevice.cpu: _("Processor (CPU)"),
-            SetDevice.cuda: _("NVIDIA graphics card (CUDA)"),
-            SetDevice.mps: _("Apple graphics (MPS)"),
-        }[self]
-
-
 class Moves(enum.Enum):
     """Geometric augmentation of a set's cases: W24's presets."""
 
@@ -194,7 +161,7 @@ class CutPlace(enum.Enum):
 
 
 @parameterPack
-class SetChoices(_Decorated):
+class SetChoices(Decorated):
     """A set that is made.
 
     Attributes:
@@ -217,7 +184,7 @@ class SetChoices(_Decorated):
     seed: Annotated[int, Minimum(0), Maximum(999999)] = 0
     workers: Annotated[int, Minimum(1), Maximum(256)] = 1
     file: VolumeFile = VolumeFile.nrrd
-    device: SetDevice = SetDevice.auto
+    device: Device = Device.auto
     generator: Path
     sampling: Sampling = Sampling.sd
     batch: Annotated[int, Minimum(1), Maximum(256)] = 1
@@ -266,7 +233,7 @@ class Way(enum.Enum):
 
 
 @parameterPack
-class LatentChoices(_Decorated):
+class LatentChoices(Decorated):
     """A latent space that is looked at.
 
     Attributes:
@@ -295,7 +262,7 @@ class LatentChoices(_Decorated):
 
 
 @parameterPack
-class ComparisonChoices(_Decorated):
+class ComparisonChoices(Decorated):
     """Networks that are held against each other.
 
     Attributes:
@@ -322,7 +289,7 @@ class ComparisonChoices(_Decorated):
 
 
 @parameterNodeWrapper
-class TrainerParameters(_Decorated):
+class TrainerParameters(Decorated):
     """Every choice of the panel.
 
     Attributes:

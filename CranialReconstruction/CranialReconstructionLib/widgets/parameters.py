@@ -28,7 +28,7 @@ from slicer.parameterNodeWrapper import (
 
 if TYPE_CHECKING:
 
-    class _Decorated:
+    class Decorated:
         """What Slicer's decorators add, for the type checker."""
 
         parameterNode: Any
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
         def Modified(self) -> None: ...
 else:
-    _Decorated = object
+    Decorated = object
 
 
 class Source(enum.Enum):
@@ -142,7 +142,7 @@ class Frame(enum.Enum):
 
 
 @parameterPack
-class SegmentChoice(_Decorated):
+class SegmentChoice(Decorated):
     """A segment of a segmentation."""
 
     segmentation: vtkMRMLSegmentationNode
@@ -150,7 +150,7 @@ class SegmentChoice(_Decorated):
 
 
 @parameterPack
-class DesignChoices(_Decorated):
+class DesignChoices(Decorated):
     """``implant.design.Design`` as the panel edits it: what may be None there is a choice and a value here."""
 
     material: Material
@@ -179,7 +179,7 @@ class DesignChoices(_Decorated):
 
 
 @parameterPack
-class ExportChoices(_Decorated):
+class ExportChoices(Decorated):
     """What is written where."""
 
     stl: bool = True
@@ -199,7 +199,7 @@ class ExportChoices(_Decorated):
 
 
 @parameterNodeWrapper
-class CaseParameters(_Decorated):
+class CaseParameters(Decorated):
     """One case: its input, its results, and every choice of the panel.
 
     Attributes:
