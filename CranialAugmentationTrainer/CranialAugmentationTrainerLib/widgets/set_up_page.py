@@ -164,7 +164,7 @@ class SetUpPage(TrainerPage):
             self._keep(made)
             self._forget_answers()
             self._fill()
-            self.ui.pageButton.collapsed = False
+            self.unfold()
             # What differs between the two is to be seen.
             self.ui.settingsBox.collapsed = False
 

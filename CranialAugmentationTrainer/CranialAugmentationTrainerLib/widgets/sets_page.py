@@ -126,9 +126,6 @@ class SetsPage(TrainerPage):
         self._show_progress()
         self.view.refresh()
 
-    def leave(self) -> None:
-        """Nothing is taken back: skulls stay in the views."""
-
     @property
     def chosen(self) -> SetWatch | None:
         """The set that lies in the chosen folder, if one does."""
@@ -143,7 +140,8 @@ class SetsPage(TrainerPage):
         """
         parameters = self.session.parameters
         if parameters is not None:
-            self._watches.setdefault(folder, SetWatch(folder))
+            if folder not in self._watches:
+                self._watches[folder] = SetWatch(folder)
             parameters.sets.folder = folder
 
     def _arrange(self) -> None:

@@ -12,6 +12,7 @@ import slicer
 from CranialAugmentationTrainerLib.widgets.parameters import TrainerParameters
 from CranialAugmentationTrainerLib.workflow.commands import Command, begin
 from CranialAugmentationTrainerLib.workflow.run_watch import RunsWatch
+from CranialReconstructionLib.engine.faults import user_failure
 from CranialReconstructionLib.engine.protocol import Failure
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.widgets.place import chosen_python
@@ -72,7 +73,7 @@ class TrainerSession:
         try:
             return work()
         except UserError as error:
-            self.failed(Failure(None, "user", error.problem, error.where, error.remedy))
+            self.failed(user_failure(error))
             return None
 
     def start(self, title: str, folder: Path, words: Sequence[str], then: Callable[[], None]) -> Command | None:
@@ -134,8 +135,7 @@ class TrainerSession:
         if state == "done":
             self.do(then)
         elif state != "stopped":
-            error = command.problem()
-            self.failed(Failure(None, "user", error.problem, error.where, error.remedy))
+            self.failed(user_failure(command.problem()))
 
 
 def kept_folders() -> list[Path]:

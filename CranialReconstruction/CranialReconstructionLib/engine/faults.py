@@ -116,6 +116,11 @@ def failure_of(error: Exception, job: int) -> Failure:
     return Failure(job, code, problem, where, FAULTS[code].next_step, "".join(traceback.format_exception(error)))
 
 
+def user_failure(error: UserError) -> Failure:
+    """The failure that tells of what the user can mend, and of no job."""
+    return Failure(None, "user", error.problem, error.where, error.remedy)
+
+
 def retries(code: str, arguments: Mapping[str, Any]) -> tuple[Retry, ...]:
     """The second tries that make sense for a request with ``arguments``, the best first."""
     senseless = set()

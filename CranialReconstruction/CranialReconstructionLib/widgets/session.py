@@ -10,7 +10,7 @@ import slicer
 
 from CranialReconstructionLib.engine.client import Engine
 from CranialReconstructionLib.engine.environment import worker_command, worker_environment
-from CranialReconstructionLib.engine.faults import Retry
+from CranialReconstructionLib.engine.faults import Retry, user_failure
 from CranialReconstructionLib.engine.protocol import Failure
 from CranialReconstructionLib.errors import UserError
 from CranialReconstructionLib.scene.case import case_of
@@ -119,7 +119,7 @@ class Session:
             with slicer.util.WaitCursor(show=quiet is None):
                 task = start()
         except UserError as error:
-            failed(_as_failure(error), None)
+            failed(user_failure(error), None)
             return None
         if quiet is not None:
             self._quiet[task] = quiet
@@ -136,7 +136,7 @@ class Session:
         try:
             return work()
         except UserError as error:
-            self.failed(_as_failure(error), None)
+            self.failed(user_failure(error), None)
             return None
 
     def tell(self, text: str) -> None:
@@ -176,7 +176,3 @@ class Session:
 
         task.told.append(told)
         self.changed()
-
-
-def _as_failure(error: UserError) -> Failure:
-    return Failure(None, "user", error.problem, error.where, error.remedy)
