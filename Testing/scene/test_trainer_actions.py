@@ -49,6 +49,8 @@ def test_a_run_from_its_start_to_its_curves_in_documented_lines(tmp_path: Path) 
     assert frame_values(previews_of(actions.trainer_node(), str(run))) == [3.0, 6.0]
     with pytest.raises(UserError, match="done"):
         actions.resume_run(run)
+    actions.resume_run(run, steps=8)
+    assert (actions.wait_for_run(run).state, actions.wait_for_run(run).step) == ("done", 8)
     made = actions.make_set(SyntheticOrder(run, count=3, keep_all=True), tmp_path / "made")
     assert (made.state, made.accepted) == ("done", 3)
     way = actions.interpolate(InterpolationOrder(run, "0", "3", 4), tmp_path / "way")

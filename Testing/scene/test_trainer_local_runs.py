@@ -28,6 +28,7 @@ from CranialAugmentationTrainerLib.workflow.local_runs import (
     stop_run,
 )
 from CranialAugmentationTrainerLib.workflow.run_order import RunOrder, order_of
+from CranialAugmentationTrainerLib.workflow.run_rows import can_train_on
 from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch
 from CranialReconstructionLib.errors import UserError
 
@@ -157,9 +158,13 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path, script: Callable[[str], Path
             resume_run(run.path)
         stop_run(run.path)
         assert run.stop_file.exists()
+    report(run, 20)
     run.log("done", steps=20)
     with pytest.raises(UserError, match="done"):
         resume_run(run.path)
+    assert can_train_on(RunWatch(run.path).run)
+    on = resume_run(run.path, python=script("sleep 60"), steps=40)
+    assert on.words == ("runs", "resume", str(run.path), "--steps", "40")
 
 
 def test_an_order_names_every_setting_of_a_run(tmp_path: Path) -> None:

@@ -309,6 +309,34 @@ def test_a_diffusion_model_takes_the_autoencoder_of_another_run(data: Path, cach
         train_method(tiny("ldm-vqvae", f"autoencoder={below.path}"), [data], RunFolder(tmp_path / "no"), cache=cache)
 
 
+@pytest.mark.parametrize("method", ["vae", "wgan-gp"])
+def test_a_generator_trained_on_ends_as_if_it_had_been_so_long_from_the_start(
+    method: str, data: Path, cache: Path, tmp_path: Path
+) -> None:
+    short, whole = RunFolder(tmp_path / "short"), RunFolder(tmp_path / "whole")
+    assert train_method(tiny(method), [data], whole, cache=cache) == "done"
+    assert train_method(tiny(method, "steps=3"), [data], short, cache=cache) == "done"
+    assert main(["runs", "resume", str(short.path), "--cache", str(cache), "--steps", "7"]) == 0
+    assert_same_run(short, whole)
+    assert short.read_configuration() == whole.read_configuration()
+    assert (read_run(short.path).step, read_run(short.path).steps) == (7, 7)
+
+
+def test_what_cannot_be_trained_on_says_so_and_stays(
+    data: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator, network = RunFolder(tmp_path / "generator"), RunFolder(tmp_path / "network")
+    train_method(tiny("vae", "steps=3"), [data], generator, cache=cache)
+    train_method(tiny("reconstruction", "steps=3"), [data], network, cache=cache)
+    for run, steps, words in ((generator, 3, "done 3 steps already"), (network, 9, "learning rate")):
+        assert main(["runs", "resume", str(run.path), "--steps", str(steps)]) == 2
+        assert words in capsys.readouterr().err
+        assert (read_run(run.path).state, read_run(run.path).steps) == ("done", 3)
+    with generator.held(), pytest.raises(UserError, match="another process"):
+        generator.lengthen(9)
+    assert generator.read_configuration()["steps"] == 3
+
+
 def test_the_command_line_trains_lists_shows_and_resumes(
     data: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

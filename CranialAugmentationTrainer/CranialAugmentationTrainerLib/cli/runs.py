@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, action="append", metavar="FOLDER", help="where the data sets lie now (where they were)"
     )
     resume.add_argument("--cache", type=Path, metavar="FOLDER", help="where resampled skulls are kept (RUN/cache)")
+    resume.add_argument("--steps", type=int, metavar="N", help="train a generator on, to this step")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -115,7 +116,7 @@ def _resume(options: argparse.Namespace) -> int:
     from CranialReconstructionLib.cli.progress import StageLine
 
     folder = RunFolder(options.run_folder, StageLine())
-    return tell_ending(resume(folder, options.data or (), options.cache), options.run_folder)
+    return tell_ending(resume(folder, options.data or (), options.cache, options.steps), options.run_folder)
 
 
 COMMAND = Command("List, show, stop and resume training runs.", add_arguments, _run)

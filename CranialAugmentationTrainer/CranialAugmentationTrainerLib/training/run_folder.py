@@ -119,8 +119,19 @@ class RunFolder:
             "versions": {"cranial": __version__, **{name: version(name) for name in RECORDED_PACKAGES}},
             "machine": platform.platform(),
         }
-        with whole_file(self.path / "run.json") as part:
-            part.write_text(json.dumps(content, indent=1) + "\n")
+        self._write(content)
+
+    def lengthen(self, steps: int) -> None:
+        """Give the run another last step.
+
+        Raises:
+            UserError: this is not a run folder, or another process trains it.
+        """
+        with self.held():
+            content = self._content()
+            self.log("lengthened", steps=steps, before=content["configuration"].get("steps"))
+            content["configuration"]["steps"] = steps
+            self._write(content)
 
     def read_configuration(self) -> dict[str, Any]:
         """The configuration that the run was started with.
@@ -139,6 +150,10 @@ class RunFolder:
         """
         data = self._content().get("data", [])
         return [Path(folder) for folder in ([data] if isinstance(data, str) else data)]
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        with whole_file(self.path / "run.json") as part:
+            part.write_text(json.dumps(content, indent=1) + "\n")
 
     def _content(self) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.workflow.local_runs import delete_run, resume_run, stop_run
-from CranialAugmentationTrainerLib.workflow.run_rows import concerns_of, row_of
+from CranialAugmentationTrainerLib.workflow.run_rows import can_train_on, concerns_of, row_of
 from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 
 # Ticks between two looks for new folders.
@@ -133,7 +133,9 @@ class RunsPage(TrainerPage):
     def _show_chosen(self) -> None:
         run = self.chosen
         self.ui.stopButton.enabled = run is not None and run.state in ("starting", "running")
-        self.ui.resumeButton.enabled = run is not None and run.state in ("stopped", "failed", "killed", "elsewhere")
+        self.ui.resumeButton.enabled = run is not None and (
+            run.state in ("stopped", "failed", "killed", "elsewhere") or can_train_on(run)
+        )
         for button in (self.ui.duplicateButton, self.ui.openButton):
             button.enabled = run is not None
         self.ui.deleteButton.enabled = run is not None and not run.under_way
@@ -171,11 +173,24 @@ class RunsPage(TrainerPage):
         run = self.chosen
         if run is None:
             return
+        steps = self._asked_steps(run) if run.state == "done" else None
+        if run.state == "done" and steps is None:
+            return
         self.session.at(self.page)
         self.session.begun()
         if self.session.prepared():
-            self.do(lambda: resume_run(run.folder, python=self.session.python))
+            self.do(lambda: resume_run(run.folder, python=self.session.python, steps=steps))
             self.session.poll()
+
+    def _asked_steps(self, run: WatchedRun) -> int | None:
+        """The step to which a run that is done trains on; None if it shall not."""
+        dialog = qt.QInputDialog(self.page)
+        dialog.setWindowTitle(_("Train on"))
+        dialog.setLabelText(_("{name} is done. Train on to step:").format(name=run.folder.name))
+        dialog.setInputMode(qt.QInputDialog.IntInput)
+        dialog.setIntRange(run.step + 1, 100 * run.step)
+        dialog.setIntValue(2 * run.step)
+        return int(dialog.intValue()) if dialog.exec_() else None
 
     def _open(self) -> None:
         run = self.chosen

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from CranialAugmentationTrainerLib.cli.interpolate import SEEDS_ONLY
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
-from CranialAugmentationTrainerLib.workflow.methods import METHODS
+from CranialAugmentationTrainerLib.workflow.methods import GENERATORS, METHODS
 from CranialReconstructionLib.errors import UserError
 
 # As ``synthesis.generator_package`` writes it, which loads torch.
 MANIFEST, KIND = "manifest.json", "generator"
-NO_GENERATOR = ("reconstruction",)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _method_of_package(folder: Path) -> str:
 
 
 def _known(method: object, folder: Path) -> str:
-    if not isinstance(method, str) or method not in METHODS or method in NO_GENERATOR:
+    if not isinstance(method, str) or method not in GENERATORS:
         raise UserError(
             "what it trains makes no skulls", where=str(folder), remedy="Choose the run of a generative method."
         )

@@ -50,21 +50,24 @@ def start_run(order: RunOrder, folder: Path, python: Path | None = None) -> Laun
     return launch(folder, order.words(folder), python)
 
 
-def resume_run(folder: Path, data: Sequence[Path] = (), python: Path | None = None) -> Launch:
+def resume_run(folder: Path, data: Sequence[Path] = (), python: Path | None = None, steps: int | None = None) -> Launch:
     """Go on with a run from its last checkpoint, whoever began it.
 
     Args:
         data: where its data sets lie now; where they were without it.
+        steps: its last step from now on, with which a generator's run that is done trains on.
 
     Raises:
         UserError: it is no run, it is under way, it is done, or it cannot be started.
     """
     run = RunWatch(folder).run
-    if run.under_way or run.state == "done":
+    if run.under_way or (run.state == "done" and steps is None):
         raise UserError(f"the run is {_words_of(run)}", where=str(folder), remedy="There is nothing to go on with.")
     words = ["runs", "resume", str(folder.absolute())]
     for path in data:
         words += ["--data", str(path.absolute())]
+    if steps is not None:
+        words += ["--steps", str(steps)]
     begun = sum(event["event"] == "begun" for event in RunFolder(folder).read_events())
     return launch(folder, words, python, begun)
 

@@ -132,6 +132,8 @@ ALL = (
     ),
 )
 METHODS = {method.name: method for method in ALL}
+# Those that make skulls.
+GENERATORS = METHODS.keys() - {"reconstruction"}
 # Preset -> what it is for.
 PRESETS = {
     "k23": "K23's sizes, 128 voxels an edge: for a GPU.",

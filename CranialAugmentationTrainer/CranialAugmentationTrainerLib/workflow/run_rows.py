@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CranialAugmentationTrainerLib.cli.in_words import duration_in_words, number_in_words
+from CranialAugmentationTrainerLib.workflow.methods import GENERATORS
 from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 
 # Seconds after which a run that trains and says nothing is worth a word.
@@ -49,6 +50,11 @@ def row_of(run: WatchedRun) -> RunRow:
         number_in_words(run.losses.get("loss")),
         _about(run),
     )
+
+
+def can_train_on(run: WatchedRun) -> bool:
+    """Whether a run that has reached its last step may get more of them: a generator's learning rate is constant."""
+    return run.state == "done" and 0 < run.steps <= run.step and run.method in GENERATORS
 
 
 def concerns_of(run: WatchedRun, silence: float) -> list[str]:

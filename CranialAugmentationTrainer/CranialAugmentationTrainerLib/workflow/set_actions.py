@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
-from CranialAugmentationTrainerLib.workflow.chosen_generator import NO_GENERATOR
 from CranialAugmentationTrainerLib.workflow.commands import Command, begin
 from CranialAugmentationTrainerLib.workflow.launch import Launch
-from CranialAugmentationTrainerLib.workflow.methods import METHODS
+from CranialAugmentationTrainerLib.workflow.methods import GENERATORS
 from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 from CranialAugmentationTrainerLib.workflow.set_orders import RegisteredOrder, SetOrder, SyntheticOrder
 from CranialAugmentationTrainerLib.workflow.set_watch import set_launch, words_of
@@ -100,8 +99,7 @@ def trial_of(order: RegisteredOrder, cache: Path) -> RegisteredOrder:
 
 def generating_runs(runs: Iterable[WatchedRun]) -> list[WatchedRun]:
     """Those that a synthetic set can be made from: of a generative method, with a checkpoint."""
-    methods = METHODS.keys() - {*NO_GENERATOR}
-    return [run for run in runs if run.method in methods and RunFolder(run.folder).checkpoint.is_file()]
+    return [run for run in runs if run.method in GENERATORS and RunFolder(run.folder).checkpoint.is_file()]
 
 
 @dataclass(frozen=True)

@@ -94,12 +94,12 @@ class TrainerActions:
         stop_run(Path(folder).absolute())
         return self.wait_for_run(folder)
 
-    def resume_run(self, folder: str | Path) -> RunWatch:
-        """Go on with a run from its last checkpoint."""
+    def resume_run(self, folder: str | Path, steps: int | None = None) -> RunWatch:
+        """Go on with a run from its last checkpoint; ``steps`` is its last step from now on (of generators)."""
         from CranialAugmentationTrainerLib.workflow.local_runs import resume_run
         from CranialAugmentationTrainerLib.workflow.run_watch import RunWatch
 
-        resume_run(Path(folder).absolute(), python=self.python())
+        resume_run(Path(folder).absolute(), python=self.python(), steps=steps)
         return RunWatch(Path(folder).absolute())
 
     def duplicate_run(self, folder: str | Path, into: str | Path, changes: Sequence[str] = ()) -> RunWatch:
