@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from training_runs import begin, new_run, preview, report, write_label_cases
+from training_runs import STEPS, begin, new_run, preview, report, write_label_cases
 
 import CranialAugmentationTrainerLib
 import CranialReconstructionLib
@@ -158,13 +158,22 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path, script: Callable[[str], Path
             resume_run(run.path)
         stop_run(run.path)
         assert run.stop_file.exists()
-    report(run, 20)
     run.log("done", steps=20)
     with pytest.raises(UserError, match="done"):
         resume_run(run.path)
-    assert can_train_on(RunWatch(run.path).run)
-    on = resume_run(run.path, python=script("sleep 60"), steps=40)
-    assert on.words == ("runs", "resume", str(run.path), "--steps", "40")
+
+
+@posix
+def test_a_generator_that_is_done_trains_on(tmp_path: Path, script: Callable[[str], Path]) -> None:
+    for method, more in (("vae", True), ("reconstruction", False)):
+        run = new_run(tmp_path / method, method)
+        begin(run)
+        report(run, STEPS)
+        assert not can_train_on(RunWatch(run.path).run)
+        run.log("done", steps=STEPS)
+        assert can_train_on(RunWatch(run.path).run) == more
+    on = resume_run(tmp_path / "vae", python=script("sleep 60"), steps=2 * STEPS)
+    assert on.words == ("runs", "resume", str(tmp_path / "vae"), "--steps", str(2 * STEPS))
 
 
 def test_an_order_names_every_setting_of_a_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,6 +138,15 @@ def test_a_changed_file_is_resampled_again(tmp_path: Path) -> None:
     again = gather_cases([data], TINY, run, tmp_path / "cache")
     assert again.digest != first.digest
     assert not np.array_equal(again.training[0].shares, first.training[0].shares)
+
+
+def test_cases_that_were_copied_elsewhere_are_the_same_cases(tmp_path: Path) -> None:
+    data = write_cases(tmp_path / "data", 2)
+    first, run = gathered([data], tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(data, elsewhere, copy_function=shutil.copyfile)
+    shutil.rmtree(data)
+    assert gather_cases([elsewhere], TINY, run, tmp_path / "cache").digest == first.digest
 
 
 def test_every_case_comes_once_a_turn_in_another_order() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ import torch
 from CranialAugmentationTrainerLib.augmentation.canonical_head import canonical_shares
 from CranialAugmentationTrainerLib.augmentation.case import case_of
 from CranialAugmentationTrainerLib.augmentation.transform import Images
+from CranialAugmentationTrainerLib.datasets.case_contents import contents_of
 from CranialAugmentationTrainerLib.datasets.skull_case import SkullCase
 from CranialAugmentationTrainerLib.training.kept_array import kept_array
 from CranialReconstructionLib.imaging.head_grid import HeadBox
@@ -72,19 +72,9 @@ def heads_from_files(cases: Iterable[SkullCase], box: HeadBox, spacing: float, k
 def _load(cases: tuple[SkullCase, ...], box: HeadBox, spacing: float, kept: Path, number: int) -> Images:
     case = cases[number]
     edges = "x".join(f"{length:g}" for length in box.size)
-    path = kept / f"{case.name.replace('/', '_')}-{_state_of(case)}-{edges}-{spacing:g}mm.npy"
+    path = kept / f"{case.name.replace('/', '_')}-{contents_of(case)}-{edges}-{spacing:g}mm.npy"
     complete, defect = kept_array(path, partial(canonical_shares, case, box, spacing))
     return case_of(_shares(complete), _shares(defect))
-
-
-def _state_of(case: SkullCase) -> str:
-    """A word that is another one for other files, and for the same files once they have changed."""
-    known = hashlib.sha256()
-    for path in case.masks:
-        # A file that is gone is told by whoever reads it.
-        changed = path.stat().st_mtime_ns if path.is_file() else 0
-        known.update(f"{path.resolve()}\n{changed}\n".encode())
-    return known.hexdigest()[:12]
 
 
 def _shares(stored: Array) -> torch.Tensor:

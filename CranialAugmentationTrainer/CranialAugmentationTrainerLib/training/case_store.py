@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CranialAugmentationTrainerLib.datasets.case_contents import contents_of
 from CranialAugmentationTrainerLib.datasets.case_grid import read_case
 from CranialAugmentationTrainerLib.datasets.reading import read_data_set
 from CranialAugmentationTrainerLib.datasets.skull_case import BrokenCase, SkullCase
@@ -180,15 +181,9 @@ def store_case(
         mapped: its voxels stay in their file.
     """
     try:
-        digest = _digest(case)
+        digest = contents_of(case)
         path = cache / f"{case.name.replace('/', '_')}-{digest}-{side}.npy"
         shares = kept_array(path, lambda: np.round(255.0 * read_case(case, side)).astype(np.uint8), mapped)
     except UserError as error:
         return BrokenCase(case.name, case.masks[0], error.problem)
     return StoredCase(case.name, case.skull, digest, synthetic, shares)
-
-
-def _digest(case: SkullCase) -> str:
-    """Of the places, sizes and times of a case's files: a changed file is resampled anew."""
-    told = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in case.masks]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
