@@ -8,6 +8,7 @@ import sys
 from unittest import mock
 
 import slicer
+import vtk
 from trainer_case import TrainerCase
 
 from CranialAugmentationTrainerLib.scene.loss_curves import loss_chart, runs_shown
@@ -56,6 +57,25 @@ class Training(TrainerCase):
         self.assertEqual(len(frame_values(previews_of(node, run))), 2)
         self.assertEqual(self.parameters.watch.run, run)
         self.assertEqual({"torch", "monai", "lightning"} & set(sys.modules), set())
+
+    def test_axes_follow_a_run_until_someone_zooms(self) -> None:
+        self.train("long", steps="100000")
+        watch = self.session.runs.watches[self.runs / "long"]
+        self.wait(lambda: watch.run.step > 0, 120.0)
+        self.select("long")
+        self.tick("long")
+        self.press(self.panel.watch, "plotButton")
+        view = slicer.app.layoutManager().plotWidget(0).plotView()
+        steps = view.chart().GetAxis(vtk.vtkAxis.BOTTOM)
+        first = watch.run.step
+        self.wait(lambda: steps.GetUnscaledMaximum() > first + 20, 120.0)
+        steps.SetUnscaledRange(1.0, 3.0)
+        view.chart().InvokeEvent(vtk.vtkCommand.InteractionEvent)
+        seen = watch.run.step
+        self.wait(lambda: watch.run.step > seen + 20, 120.0)
+        self.assertEqual(steps.GetUnscaledMaximum(), 3.0)
+        self.press(self.panel.watch, "plotButton")
+        self.assertGreater(steps.GetUnscaledMaximum(), seen)
 
     def test_a_killed_run_is_told_of_and_gone_on_with(self) -> None:
         self.train("long", steps="100000", checkpoint="1")

@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scene"))
 from training_runs import write_label_cases
 from window_case import WindowCase
 
+from CranialAugmentationTrainerLib.workflow.launch import read_launch
+
 
 class TrainerCase(WindowCase):
     """Opens the Trainer on an empty scene, with no runs.
@@ -46,9 +48,10 @@ class TrainerCase(WindowCase):
         self.picture(self.id().rpartition(".")[2])
         for command in self.session.commands:
             command.launch.kill()
-        for watch in self.session.runs.watches.values():
-            if watch.run.under_way:
-                watch.launch.kill()
+        for folder, watch in self.session.runs.watches.items():
+            launch = read_launch(folder)
+            if watch.run.under_way and launch is not None:
+                launch.kill()
         self.wait(lambda: not self.session.commands, 20.0)
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from CranialAugmentationTrainerLib.workflow.commands import Command, begin, find
+from CranialAugmentationTrainerLib.workflow.recorded import PRIORITY
 from CranialReconstructionLib.errors import UserError
 
 pytest.importorskip("slicer")
@@ -58,6 +59,8 @@ def test_one_that_is_interrupted_is_stopped_and_no_failure(tmp_path: Path) -> No
     waiting.chmod(0o755)
     command = begin("Wait", tmp_path / "work", ["wait"], waiting)
     _until_said(command, "ready")
+    # Slicer's own priority, which it lowers by itself, must not be below that of what it waits for.
+    assert os.getpriority(os.PRIO_PROCESS, command.launch.pid) == PRIORITY
     command.stop()
     assert ended(command).state == "stopped"
 

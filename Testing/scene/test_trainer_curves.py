@@ -75,6 +75,18 @@ def test_curves_grow_in_the_nodes_that_are_there(application: TrainerApplication
     assert len(curve(trainer, "/runs/a", "kl")[0]) == 15
 
 
+def test_a_single_point_makes_no_line(application: TrainerApplication) -> None:
+    trainer = application.trainer()
+    show_run(trainer, "/a", "a", losses(1), {})
+    assert shown(trainer) == []
+    assert curve_names(trainer) == ("loss", "kl")
+    show_run(trainer, "/a", "a", losses(2), {})
+    assert shown(trainer) == [("a losses", "loss")]
+    # Gone back to a checkpoint.
+    show_run(trainer, "/a", "a", losses(1), {})
+    assert shown(trainer) == []
+
+
 def test_a_loss_that_comes_later_or_not_at_every_report_keeps_its_place(application: TrainerApplication) -> None:
     trainer = application.trainer()
     show_run(trainer, "/a", "a", losses(4), {})

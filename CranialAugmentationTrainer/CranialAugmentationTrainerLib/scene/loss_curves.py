@@ -55,9 +55,9 @@ def show_run(trainer: Any, run: str, name: str, losses: Curves, figures: Curves)
             colour = str(_colour(trainer, run))
             table = new_node(trainer, _TABLE, f"{name} {kind}", Run=run, Kind=kind, Colour=colour)
             changed = True
-        former = _names(table)
+        former = _drawn(table)
         fill_table(table, _columns(curves))
-        changed |= former != _names(table)
+        changed |= former != _drawn(table)
     if changed:
         _arrange(trainer)
 
@@ -133,7 +133,7 @@ def _arrange(trainer: Any) -> None:
     shown = []
     for table in list(owned(trainer, _TABLE, _RUN)):
         run = table.GetAttribute(_RUN)
-        for name in _names(table):
+        for name in _drawn(table):
             if name in chosen and run not in hidden:
                 node = there.pop((run, name), None)
                 shown.append(_new_series(trainer, table, name, chosen.index(name)) if node is None else node)
@@ -178,6 +178,11 @@ def _columns(curves: Curves) -> dict[str, np.ndarray]:
         columns[name] = np.full(len(steps), np.nan)
         columns[name][np.searchsorted(steps, np.asarray(own, dtype=float))] = values
     return columns
+
+
+def _drawn(table: Any) -> list[str]:
+    """The curves of a table that can be drawn: VTK reports a line of a single point as an error."""
+    return _names(table) if table.GetNumberOfRows() > 1 else []
 
 
 def _names(table: Any) -> list[str]:

@@ -26,7 +26,7 @@ from CranialReconstructionLib.imaging.volume import Volume
 from CranialReconstructionLib.scene.colours import Colour
 from CranialReconstructionLib.scene.surfaces import ColourMap, colour_by
 
-CHANGE = ColourMap("volume change", "Local volume (1 unchanged, 0 folded)", 0.0, 2.0, "about_zero")
+CHANGE = ColourMap("volume change", "Local volume", 0.0, 2.0, "about_zero")
 ROLES = ("moving", "fixed", "warped")
 COLOURS: dict[str, Colour] = {
     "moving": (0.812, 0.451, 0.153),

@@ -23,6 +23,7 @@ from CranialAugmentationTrainerLib.scene.training_views import LAYOUT, show_char
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.latent_part import LatentPart
 from CranialAugmentationTrainerLib.widgets.plot_clicks import PlotClicks
+from CranialAugmentationTrainerLib.widgets.plot_fit import PlotFit
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.widgets.way_part import WayPart
 from CranialAugmentationTrainerLib.workflow.chosen_generator import ChosenGenerator, chosen_generator
@@ -65,7 +66,7 @@ class LatentPage(LatentPart):
     def __init__(self, session: TrainerSession) -> None:
         super().__init__(session, FrontView())
         self._cases = DataCases()
-        self._clicks = PlotClicks(self._click)
+        self._clicks, self._plot = PlotClicks(self._click), PlotFit()
         self._points: dict[str, tuple[LatentPoint, ...]] = {}
         self.way = WayPart(session, self.view)
         self.ui.ways.layout().addWidget(self.way.page)
@@ -227,6 +228,7 @@ class LatentPage(LatentPart):
         if chart is not None:
             slicer.app.layoutManager().setLayout(LAYOUT)
             show_chart(slicer.mrmlScene, chart)
+            self._plot.fit(chart, anew=True)
             self._clicks.listen()
         self.refresh()
 

@@ -11,6 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CranialAugmentationTrainerLib.widgets.folder_rows import FolderRow, FolderRows, folder_of_row
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.workflow.local_runs import delete_run, resume_run, stop_run
@@ -19,7 +20,6 @@ from CranialAugmentationTrainerLib.workflow.run_watch import WatchedRun
 
 # Ticks between two looks for new folders.
 RESCAN = 10
-ROW = qt.Qt.UserRole
 
 
 class RunsPage(TrainerPage):
@@ -46,11 +46,10 @@ class RunsPage(TrainerPage):
 
     def __init__(self, session: TrainerSession, set_up: Callable[[Path | None], None]) -> None:
         super().__init__(session)
-        self._items: dict[Path, Any] = {}
         self._ticks = 0
         table = self.ui.runsTable
-        self._columns = (_("Run"), _("State"), _("Step"), _("Time left"), _("Loss"), _("Method"), _("Data"), _("Rate"))
-        table.setHeaderLabels(list(self._columns))
+        titles = (_("Run"), _("State"), _("Step"), _("Time left"), _("Loss"), _("Method"), _("Data"), _("Rate"))
+        self._rows = FolderRows(table, titles)
         table.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self._choose)
         table.connect("itemChanged(QTreeWidgetItem*,int)", self._tick_run)
         self.ui.newButton.connect("clicked()", lambda: set_up(None))
@@ -72,8 +71,7 @@ class RunsPage(TrainerPage):
     def bind(self, parameters: Any) -> None:
         """Show the choices of this scene."""
         super().bind(parameters)
-        self._items = {}
-        self.ui.runsTable.clear()
+        self._rows.clear()
 
     def tick(self) -> None:
         """Look for new runs now and then."""
@@ -89,46 +87,10 @@ class RunsPage(TrainerPage):
         parameters = self.session.parameters
         if parameters is None:
             return
-        table = self.ui.runsTable
-        blocked = table.blockSignals(True)
         shown = shown_runs(parameters)
-        runs = {run.folder: run for run in self.session.runs.runs if run.state != "gone"}
-        for folder in self._items.keys() - runs.keys():
-            table.takeTopLevelItem(table.indexOfTopLevelItem(self._items.pop(folder)))
-        new = runs.keys() - self._items.keys()
-        for folder, run in runs.items():
-            if folder in new:
-                self._items[folder] = self._new_item(folder)
-            self._fill(self._items[folder], run, folder in shown)
-        for column in range(len(self._columns)) if new else ():
-            table.resizeColumnToContents(column)
-        self._show_choice(Path(parameters.watch.run))
-        table.blockSignals(blocked)
+        runs = [run for run in self.session.runs.runs if run.state != "gone"]
+        self._rows.show({run.folder: told_of(run, run.folder in shown) for run in runs}, Path(parameters.watch.run))
         self._show_chosen()
-
-    def _new_item(self, folder: Path) -> Any:
-        item = qt.QTreeWidgetItem()
-        item.setData(0, ROW, str(folder))
-        # Without a state there is no box to tick.
-        item.setCheckState(0, qt.Qt.Unchecked)
-        self.ui.runsTable.addTopLevelItem(item)
-        return item
-
-    def _fill(self, item: Any, run: WatchedRun, shown: bool) -> None:
-        row = row_of(run)
-        texts = (row.name, state_in_words(run.state), row.step, row.left, row.loss, row.method, row.data, row.rate)
-        for column, text in enumerate(texts):
-            if item.text(column) != text:
-                item.setText(column, text)
-            item.setToolTip(column, row.about)
-        state = qt.Qt.Checked if shown else qt.Qt.Unchecked
-        if item.checkState(0) != state:
-            item.setCheckState(0, state)
-
-    def _show_choice(self, folder: Path) -> None:
-        item = self._items.get(folder)
-        if item is not None and self.ui.runsTable.currentItem() != item:
-            self.ui.runsTable.setCurrentItem(item)
 
     def _show_chosen(self) -> None:
         run = self.chosen
@@ -150,14 +112,14 @@ class RunsPage(TrainerPage):
     def _choose(self, item: Any, former: Any) -> None:
         parameters = self.session.parameters
         if parameters is not None and item is not None:
-            parameters.watch.run = item.data(0, ROW)
+            parameters.watch.run = str(folder_of_row(item))
             self.session.changed()
 
     def _tick_run(self, item: Any, column: int) -> None:
         parameters = self.session.parameters
         if parameters is None or column != 0:
             return
-        folder, shown = Path(item.data(0, ROW)), shown_runs(parameters)
+        folder, shown = folder_of_row(item), shown_runs(parameters)
         wanted = shown | {folder} if item.checkState(0) == qt.Qt.Checked else shown - {folder}
         if wanted != shown:
             show_runs(parameters, wanted)
@@ -223,6 +185,13 @@ class RunsPage(TrainerPage):
         dialog.setLabelText(_("Look no more into:"))
         if dialog.exec_():
             self.session.forget_folder(Path(dialog.textValue()))
+
+
+def told_of(run: WatchedRun, shown: bool) -> FolderRow:
+    """The row of a run, ticked if its curves are drawn."""
+    row = row_of(run)
+    texts = (row.name, state_in_words(run.state), row.step, row.left, row.loss, row.method, row.data, row.rate)
+    return FolderRow(texts, row.about, shown)
 
 
 def shown_runs(parameters: Any) -> set[Path]:

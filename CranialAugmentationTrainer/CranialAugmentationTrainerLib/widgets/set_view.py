@@ -284,4 +284,5 @@ def facts_in_words(case: SetCase, folded: float | None) -> str:
     ]
     if folded is not None:
         lines[1] += ", " + _("{share:.2%} of the surface").format(share=folded)
+        lines.append(_("Colours: local volume; 1 is unchanged, 0 and less is folded"))
     return "\n".join(lines)

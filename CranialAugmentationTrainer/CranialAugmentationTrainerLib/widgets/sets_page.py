@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from CranialAugmentationTrainerLib.scene.set_cases import forget_cases
+from CranialAugmentationTrainerLib.widgets.folder_rows import FolderRow, FolderRows, folder_of_row
 from CranialAugmentationTrainerLib.widgets.parameters import SetKind
 from CranialAugmentationTrainerLib.widgets.set_choices import (
     folder_of,
@@ -33,7 +34,6 @@ from CranialAugmentationTrainerLib.workflow.set_actions import (
 from CranialAugmentationTrainerLib.workflow.set_watch import CAN_GO_ON, SetWatch, WatchedSet, pace_of, set_launch
 from CranialReconstructionLib.errors import UserError
 
-FOLDER = qt.Qt.UserRole
 WHOLE = 1000
 
 
@@ -76,12 +76,10 @@ class SetsPage(TrainerPage):
         self.view = SetView(session, self._measure)
         self.ui.views.layout().addWidget(self.view.page)
         self._watches: dict[Path, SetWatch] = {}
-        self._items: dict[Path, Any] = {}
         self._runs: list[Path] = []
         self._trials: tempfile.TemporaryDirectory[str] | None = None
         self._observed: tuple[Any, int] | None = None
-        self._columns = (_("Set"), _("State"), _("Cases"), _("Folder"))
-        self.ui.setsTable.setHeaderLabels(list(self._columns))
+        self._rows = FolderRows(self.ui.setsTable, (_("Set"), _("State"), _("Cases"), _("Folder")))
         self.ui.setsTable.connect("currentItemChanged(QTreeWidgetItem*,QTreeWidgetItem*)", self._choose)
         self.ui.runSelector.connect("activated(int)", self._choose_run)
         self.ui.startButton.connect("clicked()", self._start)
@@ -100,8 +98,8 @@ class SetsPage(TrainerPage):
             self._observed = None
         super().bind(parameters)
         self.view.bind(parameters)
-        self._watches, self._items = {}, {}
-        self.ui.setsTable.clear()
+        self._watches = {}
+        self._rows.clear()
         if parameters is None:
             return
         node = parameters.parameterNode
@@ -203,26 +201,12 @@ class SetsPage(TrainerPage):
             parameters.sets.generator = self._runs[number - 1]
 
     def _list_sets(self) -> None:
-        table = self.ui.setsTable
-        blocked = table.blockSignals(True)
-        for folder in self._items.keys() - self._watches.keys():
-            table.takeTopLevelItem(table.indexOfTopLevelItem(self._items.pop(folder)))
-        new = self._watches.keys() - self._items.keys()
-        for folder, watch in self._watches.items():
-            if folder in new:
-                item = qt.QTreeWidgetItem()
-                item.setData(0, FOLDER, str(folder))
-                table.addTopLevelItem(item)
-                self._items[folder] = item
-            texts = (folder.name, state_in_words(watch.set), count_in_words(watch.set), str(folder.parent))
-            for column, text in enumerate(texts):
-                if self._items[folder].text(column) != text:
-                    self._items[folder].setText(column, text)
-        for column in range(len(self._columns)) if new else ():
-            table.resizeColumnToContents(column)
+        rows = {
+            folder: FolderRow((folder.name, state_in_words(made), count_in_words(made), str(folder.parent)))
+            for folder, made in ((folder, watch.set) for folder, watch in self._watches.items())
+        }
         chosen = self.chosen
-        table.setCurrentItem(None if chosen is None else self._items[chosen.folder])
-        table.blockSignals(blocked)
+        self._rows.show(rows, None if chosen is None else chosen.folder)
 
     def _show_progress(self) -> None:
         watch = self.chosen
@@ -240,7 +224,7 @@ class SetsPage(TrainerPage):
 
     def _choose(self, item: Any, former: Any) -> None:
         if item is not None:
-            self.do(lambda: self.choose(Path(item.data(0, FOLDER))))
+            self.do(lambda: self.choose(folder_of_row(item)))
 
     def _start(self) -> None:
         parameters = self.session.parameters

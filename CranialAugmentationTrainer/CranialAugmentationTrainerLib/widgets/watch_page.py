@@ -22,6 +22,8 @@ from CranialAugmentationTrainerLib.scene.sequences import frame_values, models_o
 from CranialAugmentationTrainerLib.scene.shown_alone import hide, show_alone
 from CranialAugmentationTrainerLib.scene.training_views import LAYOUT, show_chart
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
+from CranialAugmentationTrainerLib.widgets.moving_view import MovingView
+from CranialAugmentationTrainerLib.widgets.plot_fit import PlotFit
 from CranialAugmentationTrainerLib.widgets.runs_page import shown_runs
 from CranialAugmentationTrainerLib.widgets.trainer_page import TrainerPage
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
@@ -52,7 +54,7 @@ class WatchPage(TrainerPage):
         self._refused: set[Path] = set()
         # The run whose previews were asked for last.
         self._seen = ""
-        self._view = FrontView()
+        self._view, self._moving, self._plot = FrontView(), MovingView(), PlotFit()
         self.ui.curveList.connect("itemChanged(QListWidgetItem*)", self._choose_curves)
         self.ui.plotButton.connect("clicked()", self.show_views)
         self.ui.previewSlider.connect("valueChanged(int)", self._move)
@@ -60,6 +62,7 @@ class WatchPage(TrainerPage):
 
     def bind(self, parameters: Any) -> None:
         """Show the choices of this scene."""
+        self._moving.rest()
         super().bind(parameters)
         self._drawn, self._refused, self._seen = {}, set(), ""
         self._view.forget()
@@ -96,7 +99,9 @@ class WatchPage(TrainerPage):
     def show_views(self) -> None:
         """Arrange the views: skulls above, curves below."""
         slicer.app.layoutManager().setLayout(LAYOUT)
-        show_chart(slicer.mrmlScene, loss_chart(self.session.node))
+        chart = loss_chart(self.session.node)
+        show_chart(slicer.mrmlScene, chart)
+        self._plot.fit(chart, anew=True)
 
     @property
     def _watch(self) -> RunWatch | None:
@@ -114,6 +119,7 @@ class WatchPage(TrainerPage):
             self._drawn[watch.folder] = state
             show_curves(self.session.node, watch)
             self._list_curves()
+            self._plot.fit(loss_chart(self.session.node))
 
     def _draw_preview(self, watch: RunWatch) -> None:
         """Show one more; what cannot be read is told once, and not asked for again."""
@@ -133,6 +139,7 @@ class WatchPage(TrainerPage):
         names, hidden = chosen_curves(node)
         if hidden != there.keys() - shown:
             choose_curves(node, names, there.keys() - shown)
+            self._plot.fit(loss_chart(node))
 
     def _follow_choice(self, parameters: Any) -> None:
         """Another run is selected, or its previews are wanted, or no more."""
@@ -172,6 +179,7 @@ class WatchPage(TrainerPage):
         names = [entry.data(qt.Qt.UserRole) for entry in items if entry.checkState() == qt.Qt.Checked]
         node = self.session.node
         choose_curves(node, names, chosen_curves(node)[1])
+        self._plot.fit(loss_chart(node))
 
     def _show_previews(self) -> None:
         browser = self._browser
@@ -197,6 +205,7 @@ class WatchPage(TrainerPage):
     def _move(self, number: int) -> None:
         browser = self._browser
         if browser is not None and number < len(frame_values(browser)):
+            self._moving.moved()
             show_frame(browser, number)
             self._show_skulls()
             self._show_previews()

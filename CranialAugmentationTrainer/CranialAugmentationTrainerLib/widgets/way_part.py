@@ -21,6 +21,7 @@ from CranialAugmentationTrainerLib.scene.sequences import (
 from CranialAugmentationTrainerLib.scene.shown_alone import show_alone
 from CranialAugmentationTrainerLib.widgets.front_view import FrontView
 from CranialAugmentationTrainerLib.widgets.latent_part import LatentPart
+from CranialAugmentationTrainerLib.widgets.moving_view import MovingView
 from CranialAugmentationTrainerLib.widgets.trainer_session import TrainerSession
 from CranialAugmentationTrainerLib.workflow.animated_picture import animated_picture, save_animated_picture
 from CranialAugmentationTrainerLib.workflow.latent_orders import InterpolationOrder
@@ -49,6 +50,7 @@ class WayPart(LatentPart):
         super().__init__(session, view)
         self._browser: Any = None
         self._observed = 0
+        self._moving = MovingView()
         self.ui.firstFileButton.connect("clicked()", lambda: self._choose_file("first"))
         self.ui.lastFileButton.connect("clicked()", lambda: self._choose_file("last"))
         self.ui.interpolateButton.connect("clicked()", self._interpolate)
@@ -65,6 +67,7 @@ class WayPart(LatentPart):
 
     def bind(self, parameters: Any) -> None:
         """Show the choices of this scene, and the way that was shown last where it stands."""
+        self._moving.rest()
         self._follow(None)
         super().bind(parameters)
         if parameters is not None:
@@ -101,9 +104,13 @@ class WayPart(LatentPart):
             self._browser = browser
             if browser is not None:
                 event = vtk.vtkCommand.ModifiedEvent
-                self._observed = browser.AddObserver(event, lambda caller, event: self._show_step())
+                self._observed = browser.AddObserver(event, lambda caller, event: self._step())
         self._show_step()
         self.refresh()
+
+    def _step(self) -> None:
+        self._moving.moved()
+        self._show_step()
 
     def _show_step(self) -> None:
         browser, ui = self._browser, self.ui

@@ -39,8 +39,8 @@ _LAST_WORDS = 8192
 if sys.platform == "win32":
     import ctypes
 
-    # A group of its own, and no console window over Slicer's.
-    _FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    # A group of its own, no console window over Slicer's, and Slicer itself goes first.
+    _FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     _SYNCHRONIZE, _TIMEOUT = 0x00100000, 0x00000102
 else:
     import fcntl

@@ -7,6 +7,7 @@ that was killed leaves none.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from CranialReconstructionLib.cli.main import main
 from CranialReconstructionLib.imaging.whole_file import whole_file
 
 ENDING = "ending.json"
+# Slicer gives itself the lowest priority on Linux and macOS: what runs beside it must not have a higher one.
+PRIORITY = 19
 BUG = 1
 
 
@@ -24,6 +27,8 @@ def run(folder: Path, words: list[str]) -> int:
     if sys.platform == "win32":
         # What stands there for Ctrl-C in a process group of its own.
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
+    else:
+        os.nice(PRIORITY)
     code = BUG
     try:
         code = main(words, points())
