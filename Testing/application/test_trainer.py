@@ -10,6 +10,7 @@ from unittest import mock
 import slicer
 import vtk
 from trainer_case import TrainerCase
+from training_runs import write_embedding
 
 from CranialAugmentationTrainerLib.scene.loss_curves import loss_chart, runs_shown
 from CranialAugmentationTrainerLib.scene.preview_surfaces import previews_of
@@ -53,10 +54,24 @@ class Training(TrainerCase):
         slicer.util.loadScene(scene)
         node = self.session.node
         self.assertEqual(list(runs_shown(node)), [run])
+        self.wait_quietly(1.5)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode"), 1)
         self.assertEqual(loss_chart(node).GetNumberOfPlotSeriesNodes(), 1)
         self.assertEqual(len(frame_values(previews_of(node, run))), 2)
         self.assertEqual(self.parameters.watch.run, run)
         self.assertEqual({"torch", "monai", "lightning"} & set(sys.modules), set())
+
+    def test_a_picture_of_a_latent_space_is_whole_in_a_loaded_scene(self) -> None:
+        self.panel.latent.unfold()
+        self.panel.latent.show_embedding(write_embedding(self.folder / "latent", self.data, self.data))
+        scene = str(self.folder / "scene.mrb")
+        self.assertTrue(slicer.util.saveScene(scene))
+        slicer.mrmlScene.Clear()
+        slicer.util.loadScene(scene)
+        # Slicer's plot views take series out while a scene is loaded.
+        self.wait(lambda: self.parameters.latent.plot.GetNumberOfPlotSeriesNodes() == 2, 20.0)
+        self.wait_quietly(1.5)
+        self.assertEqual(self.parameters.latent.plot.GetNumberOfPlotSeriesNodes(), 2)
 
     def test_axes_follow_a_run_until_someone_zooms(self) -> None:
         self.train("long", steps="100000")

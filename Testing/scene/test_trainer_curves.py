@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from trainer_scene import TrainerApplication, reopened
+from training_runs import write_embedding
 
 from CranialAugmentationTrainerLib.scene.latent_plot import nearest_point, point_of, show_embedding
 from CranialAugmentationTrainerLib.scene.loss_curves import (
@@ -145,16 +145,7 @@ def test_curves_come_back_with_the_scene_and_go_on(application: TrainerApplicati
 
 
 def embedding(folder: Path, method: str = "tsne") -> Path:
-    sources = {"real: skulls": "/data/skulls", "synthetic: made": "/sets/made"}
-    cases = [
-        {"source": source, "name": f"{number:03d}", "x": float(number), "y": float(place)}
-        for place, source in enumerate(sources)
-        for number in range(3 + place)
-    ]
-    folder.mkdir(exist_ok=True)
-    content = {"method": method, "seed": 0, "own_neighbours": {}, "folders": sources, "cases": cases}
-    (folder / "embedding.json").write_text(json.dumps(content))
-    return folder
+    return write_embedding(folder, Path("/data/skulls"), Path("/sets/made"), method, (3, 4))
 
 
 def test_a_point_leads_to_its_case_also_in_a_reopened_scene(application: TrainerApplication, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from trainer_scene import TrainerApplication, reopened
-from training_runs import labels_of_ball, new_run, write_label_cases
+from training_runs import labels_of_ball, new_run, write_embedding, write_label_cases
 
 from CranialAugmentationTrainerLib.cli import embed, interpolate
 from CranialAugmentationTrainerLib.datasets.named_case import named_case
@@ -85,20 +85,6 @@ def way(folder: Path, steps: int = 3) -> Path:
         told.append({"share": number / (steps - 1), "volume": volume, "concern": concern, "surfaces": []})
     (folder / "interpolation.json").write_text(json.dumps({"way": "spherical", "steps": told}))
     (folder / "interpolation.gif").write_bytes(b"GIF")
-    return folder
-
-
-def embedding(folder: Path, real: Path, synthetic: Path) -> Path:
-    """What ``cranial embed`` writes of two sets with two cases each."""
-    folders = {"real: skulls": str(real), "synthetic: made": str(synthetic)}
-    cases = [
-        {"source": source, "name": f"{number:03d}", "x": float(number), "y": float(place)}
-        for place, source in enumerate(folders)
-        for number in range(2)
-    ]
-    folder.mkdir()
-    content = {"method": "umap", "seed": 0, "own_neighbours": {}, "folders": folders, "cases": cases}
-    (folder / "embedding.json").write_text(json.dumps(content))
     return folder
 
 
@@ -218,7 +204,7 @@ def test_the_point_that_was_clicked_is_told_from_those_that_were_before() -> Non
 def test_a_point_leads_to_its_skull_in_place_of_the_way(application: TrainerApplication, tmp_path: Path) -> None:
     trainer = application.trainer()
     real, made = data(tmp_path / "real"), data(tmp_path / "made")
-    chart = show_embedding(trainer, embedding(tmp_path / "picture", real, made))
+    chart = show_embedding(trainer, write_embedding(tmp_path / "picture", real, made))
     points = points_of(chart)
     assert {source: [point.name for point in of] for source, of in points.items()} == {
         "real: skulls": ["000", "001"],
@@ -275,7 +261,7 @@ def test_ways_stay_in_a_list_and_move_on_in_a_reopened_scene(application: Traine
 def test_the_picture_and_the_case_come_back_with_the_scene(application: TrainerApplication, tmp_path: Path) -> None:
     trainer = application.trainer()
     real, made = data(tmp_path / "real"), data(tmp_path / "made")
-    show_embedding(trainer, embedding(tmp_path / "picture", real, made))
+    show_embedding(trainer, write_embedding(tmp_path / "picture", real, made))
     show_case(trainer, surfaces_from_file(way(tmp_path / "way") / "volumes" / "000.nrrd"), "000")
     opened, again = reopened(application, tmp_path / "scene")
     assert {model.GetName() for model in case_models(again).values()} == {"000 skull", "000 defect"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -64,4 +65,20 @@ def write_label_cases(folder: Path, count: int) -> Path:
         for name, label in (("skull", 1), ("defect", 2)):
             mask = case.with_voxels((case.voxels == label).astype(np.uint8))
             write_volume(mask, folder / f"{number:03d}" / f"{name}.nrrd")
+    return folder
+
+
+def write_embedding(
+    folder: Path, real: Path, synthetic: Path, method: str = "umap", counts: tuple[int, int] = (2, 2)
+) -> Path:
+    """What ``cranial embed`` writes of two sets with so many cases."""
+    folders = {"real: skulls": str(real), "synthetic: made": str(synthetic)}
+    cases = [
+        {"source": source, "name": f"{number:03d}", "x": float(number), "y": float(place)}
+        for place, source in enumerate(folders)
+        for number in range(counts[place])
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"method": method, "seed": 0, "own_neighbours": {}, "folders": folders, "cases": cases}
+    (folder / "embedding.json").write_text(json.dumps(content))
     return folder

@@ -95,7 +95,9 @@ def choose_curves(trainer: Any, names: Collection[str], hidden_runs: Collection[
 
 def chosen_curves(trainer: Any) -> tuple[tuple[str, ...], frozenset[str]]:
     """What the chart shows: the curves by name, and the runs that are hidden."""
-    chart = loss_chart(trainer)
+    chart = next(owned(trainer, _PLOT, _CHART), None)
+    if chart is None:
+        return FIRST_SHOWN, frozenset()
     return tuple(json.loads(chart.GetAttribute(_CHART))), frozenset(json.loads(chart.GetAttribute(_HIDDEN)))
 
 

@@ -52,6 +52,7 @@ class WatchPage(TrainerPage):
         # What each run's curves in the scene were made of.
         self._drawn: dict[Path, object] = {}
         self._refused: set[Path] = set()
+        self._restored = True
         # The run whose previews were asked for last.
         self._seen = ""
         self._view, self._moving, self._plot = FrontView(), MovingView(), PlotFit()
@@ -66,14 +67,17 @@ class WatchPage(TrainerPage):
         super().bind(parameters)
         self._drawn, self._refused, self._seen = {}, set(), ""
         self._view.forget()
-        if parameters is not None:
-            restore_chart(self.session.node)
+        self._restored = parameters is None
 
     def tick(self) -> None:
         """Draw what the ticked runs have told, and one preview of the selected one."""
         parameters = self.session.parameters
         if parameters is None:
             return
+        # Not while a scene is loaded: plot views do not know its series yet, and take them out again.
+        if not self._restored:
+            self._restored = True
+            restore_chart(self.session.node)
         for folder in shown_runs(parameters):
             watch = self.session.runs.watches.get(folder)
             if watch is not None:
