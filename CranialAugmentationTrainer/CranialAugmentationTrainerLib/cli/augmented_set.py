@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from CranialAugmentationTrainerLib.cli.set_line import SetLine
+from CranialAugmentationTrainerLib.cli.set_line import SetLine, tell_counts
 
 if TYPE_CHECKING:
     from CranialAugmentationTrainerLib.augmentation.case import CaseItems
@@ -100,19 +99,7 @@ def write_items(
         )
     finally:
         line.end()
-    if options.json:
-        counts = {
-            "folder": str(options.output),
-            "accepted": progress.accepted,
-            "rejected": dict(progress.rejected),
-            "new": progress.made,
-            "cases_a_second": round(progress.rate, 3),
-        }
-        print(json.dumps(counts, indent=2))
-        return 0
-    print(f"{progress.accepted} cases are in {options.output}; {progress.made} are new.")
-    for reason, cases in sorted(progress.rejected.items()):
-        print(f"rejected: {cases}: {reason}")
+    tell_counts(progress, options.output, options.json)
     return 0
 
 

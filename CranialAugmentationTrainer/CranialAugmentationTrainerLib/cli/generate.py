@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CranialAugmentationTrainerLib.cli.set_line import SetLine
+from CranialAugmentationTrainerLib.cli.set_line import SetLine, tell_counts
 from CranialReconstructionLib.cli.command import Command
 from CranialReconstructionLib.errors import UserError
 
@@ -94,19 +93,7 @@ def _write(options: argparse.Namespace, source: GeneratorSource) -> int:
         )
     finally:
         line.end()
-    if options.json:
-        counts = {
-            "folder": str(options.output),
-            "accepted": progress.accepted,
-            "rejected": dict(progress.rejected),
-            "new": progress.made,
-            "cases_a_second": round(progress.rate, 3),
-        }
-        print(json.dumps(counts, indent=2))
-        return 0
-    print(f"{progress.accepted} cases are in {options.output}; {progress.made} were made now.")
-    for reason, number in progress.rejected.most_common():
-        print(f"rejected: {number}: {reason}")
+    tell_counts(progress, options.output, options.json)
     return 0
 
 

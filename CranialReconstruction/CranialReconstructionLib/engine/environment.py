@@ -163,22 +163,6 @@ def missing_packages(found: Probe, requirements: Sequence[Requirement] = REQUIRE
     )
 
 
-def require_packages(found: Probe) -> None:
-    """Refuse a Python that lacks something.
-
-    Raises:
-        UserError: packages are missing; they are named.
-    """
-    missing = missing_packages(found)
-    if missing:
-        names = ", ".join(str(requirement) for requirement in missing)
-        raise UserError(
-            f"packages are missing: {names}",
-            where=found.executable,
-            remedy="Install them there, or choose another Python environment.",
-        )
-
-
 def install_command(python: Path, requirements: Sequence[Requirement], wheels: Path | None = None) -> list[str]:
     """The command that installs ``requirements``.
 
