@@ -129,9 +129,10 @@ class RunFolder:
         """
         with self.held():
             content = self._content()
-            self.log("lengthened", steps=steps, before=content["configuration"].get("steps"))
+            before = content["configuration"].get("steps")
             content["configuration"]["steps"] = steps
             self._write(content)
+            self.log("lengthened", steps=steps, before=before)
 
     def read_configuration(self) -> dict[str, Any]:
         """The configuration that the run was started with.

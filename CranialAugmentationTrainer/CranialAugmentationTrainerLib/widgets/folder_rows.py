@@ -37,7 +37,6 @@ class FolderRows:
 
     def __init__(self, table: Any, titles: Sequence[str]) -> None:
         self._table = table
-        self._columns = len(titles)
         self._items: dict[Path, Any] = {}
         table.setHeaderLabels(list(titles))
 
