@@ -172,6 +172,8 @@ def test_a_generator_that_is_done_trains_on(tmp_path: Path, script: Callable[[st
         assert not can_train_on(RunWatch(run.path).run)
         run.log("done", steps=STEPS)
         assert can_train_on(RunWatch(run.path).run) == more
+    # The process that has told of the end is not gone yet.
+    launch(tmp_path / "vae", ["train"], script("sleep 0.5"))
     on = resume_run(tmp_path / "vae", python=script("sleep 60"), steps=2 * STEPS)
     assert on.words == ("runs", "resume", str(tmp_path / "vae"), "--steps", str(2 * STEPS))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from CranialAugmentationTrainerLib.training.run_folder import RunFolder
+from CranialAugmentationTrainerLib.training.run_folder import PATIENCE, RunFolder
 from CranialAugmentationTrainerLib.training.run_state import ask_to_stop
 from CranialAugmentationTrainerLib.workflow.launch import LOG, RECORD, Launch, launch, read_launch
 from CranialAugmentationTrainerLib.workflow.recorded import ENDING
@@ -63,6 +64,7 @@ def resume_run(folder: Path, data: Sequence[Path] = (), python: Path | None = No
     run = RunWatch(folder).run
     if run.under_way or (run.state == "done" and steps is None):
         raise UserError(f"the run is {_words_of(run)}", where=str(folder), remedy="There is nothing to go on with.")
+    _wait_for_end(folder)
     words = ["runs", "resume", str(folder.absolute())]
     for path in data:
         words += ["--data", str(path.absolute())]
@@ -127,6 +129,13 @@ def delete_run(folder: Path) -> tuple[Path, ...]:
             remedy="Check the rights on it, and that no program has it open.",
         ) from error
     return left
+
+
+def _wait_for_end(folder: Path) -> None:
+    """A process that has told of the end of its run needs a moment for its own."""
+    former, patience = read_launch(folder), time.monotonic() + PATIENCE
+    while former is not None and former.is_alive() and time.monotonic() < patience:
+        time.sleep(0.05)
 
 
 def _words_of(run: WatchedRun) -> str:

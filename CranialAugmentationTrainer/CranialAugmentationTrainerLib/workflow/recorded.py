@@ -28,6 +28,8 @@ def run(folder: Path, words: list[str]) -> int:
         # What stands there for Ctrl-C in a process group of its own.
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
     else:
+        # Where Slicer was started in the background of a script, Ctrl-C's signal is ignored by all that it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.nice(PRIORITY)
     code = BUG
     try:
