@@ -4,7 +4,7 @@
 
 Ours is a run of ``cranial train`` in its last stage, cases, loop and run folder included. The plain one is
 MONAI's network of that kind with our widths (VarAutoEncoder for whatever has an encoder, a decoder or a
-critic; DiffusionModelUNet; UNet), one forward and backward pass and an Adam step on a batch in memory. A
+critic; VQVAE; DiffusionModelUNet; UNet), one forward and backward pass and an Adam step on a batch in memory. A
 WGAN-GP's step asks its critic three times and differentiates it twice, so its ratio says what the method
 costs, not what the loop does. The two take turns; the median counts.
 """
@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.networks.nets import UNet, VarAutoEncoder
+from monai.networks.nets import VQVAE, UNet, VarAutoEncoder
 from rich.console import Console
 from rich.table import Table
 
 from CranialAugmentationTrainerLib.datasets.case_grid import case_grid
 from CranialAugmentationTrainerLib.generators.latent_diffusion import LatentDiffusion
 from CranialAugmentationTrainerLib.generators.overlap import dice_loss
-from CranialAugmentationTrainerLib.generators.parameters import MethodSettings
+from CranialAugmentationTrainerLib.generators.parameters import MethodSettings, VqVaeSettings
 from CranialAugmentationTrainerLib.generators.registry import build
 from CranialAugmentationTrainerLib.training.run_folder import RunFolder
 from CranialAugmentationTrainerLib.training.training import train_method
@@ -110,6 +110,21 @@ def _plain_step(settings: TrainingSettings, device: torch.device) -> Callable[[]
         return _stepper(denoiser, lambda net: (net(latent, timesteps=times) - latent).square().mean())
     assert isinstance(settings.settings, MethodSettings)
     sizes = settings.settings.network
+    if isinstance(settings.settings, VqVaeSettings):
+        count = len(sizes.widths)
+        quantised = VQVAE(
+            spatial_dims=3,
+            in_channels=2,
+            out_channels=2,
+            channels=sizes.widths,
+            num_res_layers=sizes.residual_units,
+            num_res_channels=sizes.widths,
+            downsample_parameters=((2, 4, 1, 1),) * count,
+            upsample_parameters=((2, 4, 1, 1, 0),) * count,
+            num_embeddings=settings.settings.codebook.codes,
+            embedding_dim=sizes.latent_channels,
+        )
+        return _stepper(quantised.to(device), lambda net: _quantised_loss(net, cases))
     autoencoder = VarAutoEncoder(
         spatial_dims=3,
         in_shape=cases.shape[1:],
@@ -125,6 +140,11 @@ def _plain_step(settings: TrainingSettings, device: torch.device) -> Callable[[]
         return dice_loss(torch.sigmoid(found), cases).mean() + 1e-3 * divergence
 
     return _stepper(autoencoder, loss)
+
+
+def _quantised_loss(network: torch.nn.Module, cases: torch.Tensor) -> torch.Tensor:
+    found, commitment = network(cases)
+    return dice_loss(torch.sigmoid(found), cases).mean() + commitment
 
 
 def _unet_arguments(settings: TrainingSettings) -> dict[str, object]:
