@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import slicer
@@ -59,11 +58,6 @@ class SliderSpeed(TrainerCase):
 
 if __name__ == "__main__":
     speed = SliderSpeed()
-    try:
-        speed.measure(Path(next(word for word in sys.argv[1:] if not word.startswith("-"))).absolute())
-        failed = False
-    except BaseException:
-        traceback.print_exc()
-        failed = True
-    speed.doCleanups()
-    slicer.util.exit(1 if failed else 0)
+    speed.run_and_exit(
+        lambda: speed.measure(Path(next(word for word in sys.argv[1:] if not word.startswith("-"))).absolute())
+    )

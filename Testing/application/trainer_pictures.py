@@ -12,7 +12,6 @@ interpolate``), and ``comparison`` (of ``cranial compare-networks``). The comput
 from __future__ import annotations
 
 import sys
-import traceback
 from pathlib import Path
 
 import slicer
@@ -29,6 +28,7 @@ class Tutorial(TrainerCase):
 
     def take(self, data: Path, work: Path, folder: Path) -> None:
         """All of them."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.setUp()
         slicer.util.mainWindow().resize(*SIZE)
         slicer.util.setDataProbeVisible(False)
@@ -108,13 +108,6 @@ class Tutorial(TrainerCase):
 
 if __name__ == "__main__":
     tutorial = Tutorial()
-    try:
-        given = [Path(word).absolute() for word in sys.argv[1:] if not word.startswith("-")]
-        given[2].mkdir(parents=True, exist_ok=True)
-        tutorial.take(*given)
-        failed = False
-    except BaseException:
-        traceback.print_exc()
-        failed = True
-    tutorial.doCleanups()
-    slicer.util.exit(1 if failed else 0)
+    tutorial.run_and_exit(
+        lambda: tutorial.take(*(Path(word).absolute() for word in sys.argv[1:] if not word.startswith("-")))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 import unittest
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,17 @@ import slicer
 
 class WindowCase(unittest.TestCase):
     """An empty scene in a window of one size, with the Python of ``CRANIAL_TEST_PYTHON``."""
+
+    def run_and_exit(self, work: Callable[[], None]) -> None:
+        """Do the work of a script and end Slicer, whatever comes: it would stay open, and be waited for."""
+        try:
+            work()
+            failed = False
+        except BaseException:
+            traceback.print_exc()
+            failed = True
+        self.doCleanups()
+        slicer.util.exit(1 if failed else 0)
 
     def empty_window(self) -> None:
         """Begin anew."""

@@ -95,7 +95,7 @@ def choose_curves(trainer: Any, names: Collection[str], hidden_runs: Collection[
 
 def chosen_curves(trainer: Any) -> tuple[tuple[str, ...], frozenset[str]]:
     """What the chart shows: the curves by name, and the runs that are hidden."""
-    chart = next(owned(trainer, _PLOT, _CHART), None)
+    chart = _known_chart(trainer)
     if chart is None:
         return FIRST_SHOWN, frozenset()
     return tuple(json.loads(chart.GetAttribute(_CHART))), frozenset(json.loads(chart.GetAttribute(_HIDDEN)))
@@ -103,7 +103,7 @@ def chosen_curves(trainer: Any) -> tuple[tuple[str, ...], frozenset[str]]:
 
 def loss_chart(trainer: Any) -> Any:
     """The chart node; it is made when it is first asked for."""
-    chart = next(owned(trainer, _PLOT, _CHART), None)
+    chart = _known_chart(trainer)
     if chart is None:
         chart = new_node(trainer, _PLOT, "Training", LossChart=json.dumps(FIRST_SHOWN), HiddenRuns="[]")
         chart.SetTitle("Training")
@@ -114,7 +114,7 @@ def loss_chart(trainer: Any) -> Any:
 
 def restore_chart(trainer: Any) -> None:
     """Show again what is chosen: while a scene is loaded, a plot view takes series that have not come yet out."""
-    if next(owned(trainer, _PLOT, _CHART), None) is not None:
+    if _known_chart(trainer) is not None:
         _arrange(trainer)
 
 
@@ -125,6 +125,10 @@ def remove_run(trainer: Any, run: str) -> None:
     ]
     remove_nodes(trainer, nodes)
     _arrange(trainer)
+
+
+def _known_chart(trainer: Any) -> Any:
+    return next(owned(trainer, _PLOT, _CHART), None)
 
 
 def _arrange(trainer: Any) -> None:

@@ -68,7 +68,6 @@ class LatentPage(LatentPart):
         self._cases = DataCases()
         self._clicks, self._plot = PlotClicks(self._click), PlotFit()
         self._points: dict[str, tuple[LatentPoint, ...]] = {}
-        self._restored = True
         self.way = WayPart(session, self.view)
         self.ui.ways.layout().addWidget(self.way.page)
         self.ui.sourceTable.setHeaderLabels([_("Kind"), _("Folder")])
@@ -95,18 +94,17 @@ class LatentPage(LatentPart):
         if parameters is None:
             self._clicks.stop()
             return
-        self._restored = False
         self._list_sources()
         self._list_points(parameters.latent.plot)
 
     def tick(self) -> None:
-        """Listen to plot views that have come; give a loaded picture its points back."""
+        """Listen to plot views that have come."""
         self._clicks.listen()
-        # Not while a scene is loaded: plot views do not know its series yet, and take them out again.
-        if not self._restored and self.session.parameters is not None:
-            self._restored = True
-            restore_points(self.session.node)
-            self._list_points(self.latent.plot)
+
+    def restore(self) -> None:
+        """Give a loaded picture its points back."""
+        restore_points(self.session.node)
+        self._list_points(self.latent.plot)
 
     def refresh(self) -> None:
         """Enable what can be done now."""

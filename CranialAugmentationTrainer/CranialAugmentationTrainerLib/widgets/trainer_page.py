@@ -30,6 +30,12 @@ class TrainerPage(Page):
         """Bring it before the user's eyes."""
         self.ui.pageButton.collapsed = False
 
+    def restore(self) -> None:
+        """Show again what a scene has brought; called once, when all of it is there.
+
+        While a scene is loaded, plot views do not know its series yet, and take them out of their charts.
+        """
+
     def tick(self) -> None:
         """Called twice a second while the module is open; one call must not take longer than a blink."""
 

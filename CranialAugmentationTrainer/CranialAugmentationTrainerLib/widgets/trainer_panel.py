@@ -70,6 +70,7 @@ class TrainerPanel:
         )
         session.prepared = self.place.ready
         self.pages = self._make_pages()
+        self._restored = True
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
         self._timer.connect("timeout()", self.tick)
@@ -91,6 +92,7 @@ class TrainerPanel:
         self.session.parameters = TrainerParameters(node)
         for page in self.pages:
             page.bind(self.session.parameters)
+        self._restored = False
         self._timer.start()
         self.refresh()
 
@@ -108,6 +110,10 @@ class TrainerPanel:
         """Read what was written, and draw it."""
         self._worker.poll()
         self.session.poll()
+        if not self._restored:
+            self._restored = True
+            for page in self.pages:
+                page.restore()
         for page in self.pages:
             page.tick()
         self._show_work()

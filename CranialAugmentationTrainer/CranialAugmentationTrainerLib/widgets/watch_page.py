@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,7 +53,6 @@ class WatchPage(TrainerPage):
         # What each run's curves in the scene were made of.
         self._drawn: dict[Path, object] = {}
         self._refused: set[Path] = set()
-        self._restored = True
         # The run whose previews were asked for last.
         self._seen = ""
         self._view, self._moving, self._plot = FrontView(), MovingView(), PlotFit()
@@ -67,17 +67,16 @@ class WatchPage(TrainerPage):
         super().bind(parameters)
         self._drawn, self._refused, self._seen = {}, set(), ""
         self._view.forget()
-        self._restored = parameters is None
+
+    def restore(self) -> None:
+        """Give a loaded chart its curves back."""
+        restore_chart(self.session.node)
 
     def tick(self) -> None:
         """Draw what the ticked runs have told, and one preview of the selected one."""
         parameters = self.session.parameters
         if parameters is None:
             return
-        # Not while a scene is loaded: plot views do not know its series yet, and take them out again.
-        if not self._restored:
-            self._restored = True
-            restore_chart(self.session.node)
         for folder in shown_runs(parameters):
             watch = self.session.runs.watches.get(folder)
             if watch is not None:
@@ -142,8 +141,7 @@ class WatchPage(TrainerPage):
         there = runs_shown(node)
         names, hidden = chosen_curves(node)
         if hidden != there.keys() - shown:
-            choose_curves(node, names, there.keys() - shown)
-            self._plot.fit(loss_chart(node))
+            self._choose(names, there.keys() - shown)
 
     def _follow_choice(self, parameters: Any) -> None:
         """Another run is selected, or its previews are wanted, or no more."""
@@ -181,8 +179,11 @@ class WatchPage(TrainerPage):
     def _choose_curves(self, item: Any) -> None:
         items = [self.ui.curveList.item(number) for number in range(self.ui.curveList.count)]
         names = [entry.data(qt.Qt.UserRole) for entry in items if entry.checkState() == qt.Qt.Checked]
+        self._choose(names, chosen_curves(self.session.node)[1])
+
+    def _choose(self, names: Collection[str], hidden: Collection[str]) -> None:
         node = self.session.node
-        choose_curves(node, names, chosen_curves(node)[1])
+        choose_curves(node, names, hidden)
         self._plot.fit(loss_chart(node))
 
     def _show_previews(self) -> None:
